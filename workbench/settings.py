@@ -1,0 +1,199 @@
+"""The project: a folder with a `workbench.toml`, and everything that is configured there.
+
+Read once, at the edge (CLI, app, notebook), and passed on as a frozen value. Every location defaults to a
+place inside the project, so that the folder can be moved as a whole.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import Problem, ProjectError, SpecError, did_you_mean
+
+FILE_NAME = "workbench.toml"
+ROOT_VARIABLE = "WORKBENCH_ROOT"
+
+_UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "ms": 0.001}
+
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "project": {"name": ""},
+    "run": {"workers": 0, "output_budget": "20MB", "kernel_start_timeout": "60s"},
+    "ledger": {"url": ""},
+    "mlflow": {"enabled": True, "tracking_uri": "", "artifacts": ""},
+    "gc": {"keep_runs": 50, "keep_days": 30},
+}
+"""Every section and key of `workbench.toml` with its default; an empty URL means: inside the project."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """One project's places and settings. Paths are absolute; URLs are SQLAlchemy's and MLflow's."""
+
+    root: Path
+    name: str
+    workers: int
+    output_budget: int
+    kernel_start_timeout: float
+    ledger_url: str
+    mlflow_enabled: bool
+    mlflow_uri: str
+    artifacts_uri: str
+    keep_runs: int
+    keep_days: int
+    file: Path = field(repr=False)
+
+    @property
+    def state(self) -> Path:
+        """The hidden folder with everything the project has done."""
+        return self.root / ".workbench"
+
+    @property
+    def store(self) -> Path:
+        """Content-addressed outputs and their manifests."""
+        return self.state / "store"
+
+    @property
+    def running(self) -> Path:
+        """One folder for each run that has work left: its lock and its scratch."""
+        return self.state / "run"
+
+    def delivered(self, model: str, digest: str) -> Path:
+        """The marker that says this content is registered as a version: JSON with `version` and `run`."""
+        return self.store / "delivered" / model / f"{digest}.json"
+
+    @property
+    def notebooks(self) -> Path:
+        return self.root / "notebooks"
+
+    @property
+    def reports(self) -> Path:
+        return self.root / "reports"
+
+
+def find_project(start: Path | None = None) -> Project:
+    """The project that contains `start` (default: `$WORKBENCH_ROOT`, else the working directory).
+
+    Raises ProjectError when there is none, SpecError when its `workbench.toml` is wrong.
+    """
+    if start is None and (configured := os.environ.get(ROOT_VARIABLE)):
+        start = Path(configured)
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if (folder / FILE_NAME).is_file():
+            return read_project(folder)
+    raise ProjectError(
+        f"no {FILE_NAME} in '{here}' or above it; a project is a folder with that file "
+        '(at least: [project] name = "my-project")'
+    )
+
+
+def read_project(root: Path) -> Project:
+    """Read `root/workbench.toml`. Raises SpecError with every problem in it."""
+    file = root / FILE_NAME
+    try:
+        text = file.read_text(encoding="utf-8")
+        tables = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SpecError([Problem(f"not valid TOML: {error}", file)]) from error
+    except OSError as error:
+        raise ProjectError(f"cannot read '{file}': {error.strerror}") from error
+    problems: list[Problem] = []
+    values = {section: dict(keys) for section, keys in DEFAULTS.items()}
+    for section, table in tables.items():
+        if section not in DEFAULTS or not isinstance(table, dict):
+            problems.append(
+                Problem(
+                    f"unknown section '{section}'{did_you_mean(section, DEFAULTS)}",
+                    file,
+                    _line(text, section),
+                )
+            )
+            continue
+        for key, value in table.items():
+            problem = _check(section, key, value)
+            if problem:
+                problems.append(Problem(problem, file, _line(text, key), f"{section}.{key}"))
+            else:
+                values[section][key] = value
+    name = values["project"]["name"]
+    if not name:
+        problems.append(Problem("missing; every project has a name", file, key="project.name"))
+    elif not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        problems.append(
+            Problem(
+                f"'{name}' may hold letters, digits, '.', '_' and '-' only",
+                file,
+                _line(text, "name"),
+                "project.name",
+            )
+        )
+    if problems:
+        raise SpecError(problems)
+    state = root / ".workbench"
+    return Project(
+        root=root,
+        name=name,
+        workers=values["run"]["workers"] or os.cpu_count() or 1,
+        output_budget=parse_size(values["run"]["output_budget"]),
+        kernel_start_timeout=parse_duration(values["run"]["kernel_start_timeout"]),
+        ledger_url=values["ledger"]["url"] or f"sqlite:///{state / 'ledger.db'}",
+        mlflow_enabled=values["mlflow"]["enabled"],
+        mlflow_uri=values["mlflow"]["tracking_uri"] or f"sqlite:///{state / 'mlflow.db'}",
+        artifacts_uri=values["mlflow"]["artifacts"] or "workbench:/artifacts",
+        keep_runs=values["gc"]["keep_runs"],
+        keep_days=values["gc"]["keep_days"],
+        file=file,
+    )
+
+
+def parse_size(text: str | int) -> int:
+    """Bytes of '20MB', '1.5 GiB' or a plain number. Raises ValueError that says what is expected."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", str(text))
+    unit = match.group(2).lower().removesuffix("b") if match else None
+    if match is None or unit is None or (unit and f"{unit}b" not in _UNITS):
+        raise ValueError(f"'{text}' is not a size; expected a number with KB, MB or GB, such as 20MB")
+    return int(float(match.group(1)) * _UNITS[f"{unit}b" if unit else ""])
+
+
+def parse_duration(text: str | float) -> float:
+    """Seconds of '90s', '10m', '1h30m', '1d' or a plain number. Raises ValueError saying what is expected."""
+    plain = str(text).replace(" ", "")
+    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|[smhd])", plain)
+    if parts and "".join(number + unit for number, unit in parts) == plain:
+        return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+    if re.fullmatch(r"\d+(\.\d+)?", plain):
+        return float(plain)
+    raise ValueError(f"'{text}' is not a duration; expected a number with s, m, h or d, such as 10m or 1h30m")
+
+
+def _check(section: str, key: str, value: object) -> str | None:
+    """What is wrong with one setting, or None."""
+    known = DEFAULTS[section]
+    if key not in known:
+        return f"unknown key{did_you_mean(key, known)}"
+    if key in {"output_budget", "kernel_start_timeout"}:
+        if not isinstance(value, str | int | float):
+            return f"{value!r} is not a size or duration"
+        try:
+            (parse_size if key == "output_budget" else parse_duration)(value)  # type: ignore[operator]
+        except ValueError as error:
+            return str(error)
+        return None
+    expected = type(known[key])
+    if type(value) is not expected:
+        return f"{value!r} is {type(value).__name__}; expected {expected.__name__}"
+    if expected is int and isinstance(value, int) and value < 0:
+        return f"{value} is negative; expected 0 or more"
+    return None
+
+
+def _line(text: str, word: str) -> int | None:
+    """The first line that starts with this key or section, for messages; tomllib keeps no positions."""
+    pattern = re.compile(rf"^\s*(\[\s*)?[\"']?{re.escape(word)}[\"']?\s*[\]=]")
+    return next((number for number, line in enumerate(text.splitlines(), 1) if pattern.match(line)), None)

@@ -152,7 +152,7 @@ def read_project(root: Path) -> Project:
     )
 
 
-def parse_size(text: str | int) -> int:
+def parse_size(text: str | float) -> int:
     """Bytes of '20MB', '1.5 GiB' or a plain number. Raises ValueError that says what is expected."""
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", str(text))
     unit = match.group(2).lower().removesuffix("b") if match else None
@@ -181,7 +181,7 @@ def _check(section: str, key: str, value: object) -> str | None:
         if not isinstance(value, str | int | float):
             return f"{value!r} is not a size or duration"
         try:
-            (parse_size if key == "output_budget" else parse_duration)(value)  # type: ignore[operator]
+            parse_size(value) if key == "output_budget" else parse_duration(value)
         except ValueError as error:
             return str(error)
         return None

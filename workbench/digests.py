@@ -1,0 +1,102 @@
+"""Digests of files and folders, and a memory of them so that an unchanged file is not read twice.
+
+A file is taken as unchanged while its size, modification and change times and inode are what they were when it
+was read. The change time cannot be set back by a program, so content that was replaced with size and
+modification time restored is still noticed. A file that was changed only just now could change again within one
+tick of the file system's clock, so it is not remembered (the "racy git" problem).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from pathlib import Path
+
+from workbench.errors import StoreError
+
+CLOCK_TICK_NS = 50_000_000
+"""Longer than the timestamp granularity of the usual file systems (1 to 10 ms)."""
+
+Signature = list[int]
+
+
+def digest_bytes(data: bytes) -> str:
+    """SHA-256 as 64 hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+class Digests:
+    """Digests by path, remembered in one JSON file. Paths inside `root` survive a move of the project."""
+
+    def __init__(self, root: Path, memory: Path) -> None:
+        self._root, self._memory = str(root) + os.sep, memory
+        self._known: dict[str, tuple[Signature, str]] = {}
+        self._changed = False
+        try:
+            self._known = {
+                key: (value[0], value[1]) for key, value in json.loads(memory.read_bytes()).items()
+            }
+        except (OSError, ValueError, LookupError, AttributeError):
+            self._known = {}  # a memory that is missing or damaged only costs time
+
+    def file(self, path: Path | str) -> str:
+        """The digest of one file's content. Raises FileNotFoundError, or StoreError when it cannot be read."""
+        name = str(path)
+        status = os.stat(name)  # noqa: PTH116 - hot path
+        signature = _signature(status)
+        key = name.removeprefix(self._root)
+        known = self._known.get(key)
+        if known and known[0] == signature:
+            return known[1]
+        try:
+            with open(name, "rb") as stream:  # noqa: PTH123 - hot path
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        except OSError as error:
+            raise StoreError(f"cannot read '{name}': {error.strerror}") from error
+        settled = time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > CLOCK_TICK_NS
+        if settled and _signature(Path(name).stat()) == signature:
+            self._known[key] = (signature, digest)
+            self._changed = True
+        return digest
+
+    def path(self, path: Path) -> str:
+        """The digest of a file, or of a folder: of the relative names and digests of all files in it."""
+        if not path.is_dir():
+            return self.file(path)
+        lines = [f"{name}\0{self.file(file)}\n" for name, file in folder_files(path)]
+        return digest_bytes("".join(lines).encode())
+
+    def remember(self, path: Path, digest: str) -> None:
+        """Take the caller's word that this file, which nobody writes any more, has this digest."""
+        self._known[str(path).removeprefix(self._root)] = (_signature(path.stat()), digest)
+        self._changed = True
+
+    def save(self) -> None:
+        """Write the memory, if it changed. Two writers at once lose entries, never truth."""
+        if not self._changed:
+            return
+        self._memory.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(self._memory, json.dumps(dict(self._known), separators=(",", ":")))
+        self._changed = False
+
+
+def folder_files(folder: Path) -> list[tuple[str, Path]]:
+    """Relative name and path of every file below `folder`, sorted by name."""
+    found = [path for path in folder.rglob("*") if path.is_file()]
+    return sorted((path.relative_to(folder).as_posix(), path) for path in found)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace the file's content so that a reader sees the old or the new, never a part."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _signature(status: os.stat_result) -> Signature:
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]

@@ -1,0 +1,135 @@
+"""The fingerprint: a hash of everything that decides what a step computes, and nothing else.
+
+Pure: values in, a hash out; and from two sets of values, the reason why they differ.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from workbench.digests import digest_bytes
+from workbench.imports import code_digest
+from workbench.notebook import Notebook
+
+Digest = str
+
+
+@dataclass(frozen=True)
+class Ingredients:
+    """Everything that decides what a step computes."""
+
+    cells: tuple[Digest, ...]
+    """Code cells as parsed, without the empty ones."""
+    parameters: Mapping[str, Any]
+    """Effective values, by name."""
+    inputs: Mapping[str, Digest]
+    outputs: Mapping[str, str]
+    """File names, by name."""
+    modules: Mapping[str, Digest]
+    """Project modules that the notebook imports, by path."""
+    packages: Mapping[str, str]
+    """Distribution and version, by import name."""
+    kernel: str
+    python: str
+    """Major and minor version of the interpreter."""
+
+    def fingerprint(self) -> Digest:
+        """64 hexadecimal digits (SHA-256 of the canonical JSON)."""
+        return digest_bytes(json.dumps(asdict(self), sort_keys=True, separators=(",", ":")).encode())
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Ingredients:
+        """Raises TypeError or KeyError when `value` was written by another version."""
+        return cls(**{**value, "cells": tuple(value["cells"])})
+
+    def differences(self, older: Ingredients) -> list[str]:
+        """Why these are not `older`, in words, the most telling first. Empty when they are equal."""
+        return [
+            *_cells(older.cells, self.cells),
+            *_values("parameter", older.parameters, self.parameters),
+            *_named("input", older.inputs, self.inputs),
+            *_named("module", older.modules, self.modules),
+            *_versions(older.packages, self.packages),
+            *_values("output", older.outputs, self.outputs),
+            *([f"kernel {older.kernel} → {self.kernel}"] if older.kernel != self.kernel else []),
+            *([f"Python {older.python} → {self.python}"] if older.python != self.python else []),
+        ]
+
+
+def cell_digests(notebook: Notebook) -> tuple[Digest, ...]:
+    """A digest of each code cell. Literal defaults in the parameters cell count by their effective value."""
+    if notebook.language != "python":
+        return tuple(digest_bytes(source.strip().encode()) for source in notebook.sources if source.strip())
+    digests: list[Digest] = []
+    for position, tree in enumerate(notebook.trees):
+        if position == notebook.parameters_cell:
+            kept = [node for node in tree.body if not _is_literal_parameter(node, notebook)]
+            digests.append(code_digest(ast.Module(kept, [])))
+        elif tree.body:
+            digests.append(code_digest(tree))
+    return tuple(digests)
+
+
+def _is_literal_parameter(node: ast.stmt, notebook: Notebook) -> bool:
+    target: ast.expr | None = node.target if isinstance(node, ast.AnnAssign) else None
+    if isinstance(node, ast.Assign) and len(node.targets) == 1:
+        target = node.targets[0]
+    if not isinstance(target, ast.Name) or target.id not in notebook.parameters:
+        return False
+    return not notebook.parameters[target.id].computed
+
+
+def _cells(old: tuple[Digest, ...], new: tuple[Digest, ...]) -> Iterator[str]:
+    """Cells count from 1 among those with code."""
+    if old == new:
+        return
+    if len(old) == len(new):
+        changed = [number for number, (a, b) in enumerate(zip(old, new, strict=True), 1) if a != b]
+        yield f"cell {', '.join(map(str, changed))} changed"
+        return
+    first = next(
+        (n for n, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new))
+    )
+    more = len(new) - len(old)
+    yield f"{abs(more)} cell{'s' if abs(more) > 1 else ''} {'added' if more > 0 else 'removed'} at cell {first + 1}"
+
+
+def _values(what: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    for name in sorted({*old, *new}):
+        if name not in old:
+            yield f"{what} {name} added ({_short(new[name])})"
+        elif name not in new:
+            yield f"{what} {name} removed"
+        elif old[name] != new[name]:
+            yield f"{what} {name} {_short(old[name])} → {_short(new[name])}"
+
+
+def _named(what: str, old: Mapping[str, Digest], new: Mapping[str, Digest]) -> Iterator[str]:
+    for name in sorted({*old, *new}):
+        if name not in old:
+            yield f"{what} {name} added"
+        elif name not in new:
+            yield f"{what} {name} removed"
+        elif old[name] != new[name]:
+            yield f"{what} {name} changed"
+
+
+def _versions(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:
+    for name in sorted({*old, *new}):
+        before, after = old.get(name, "not imported"), new.get(name, "not imported")
+        if before != after:
+            package, _, version = after.rpartition(" ")
+            same = bool(package) and before.startswith(f"{package} ")
+            yield f"{before} → {version}" if same else f"package {name}: {before} → {after}"
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:39]}…"

@@ -1,0 +1,132 @@
+"""What a notebook's imports lead to: project modules, followed through each other, and installed packages.
+
+A project module's code belongs to the step that imports it; a package counts by its version.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from workbench.digests import digest_bytes, write_atomically
+from workbench.notebook import imported_modules
+
+
+@dataclass(frozen=True)
+class Imports:
+    """Where the imports of some code end."""
+
+    modules: Mapping[str, str]
+    """Project modules: digest of the code by path relative to the project root."""
+    packages: frozenset[str]
+    """Top-level names of everything else that is not in the standard library."""
+
+
+class ProjectModules:
+    """Finds project modules as the kernel would: in the project root, then beside the notebook."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._read: dict[Path, tuple[str, frozenset[str]]] = {}
+
+    def follow(self, names: Iterable[str], folder: Path) -> Imports:
+        """Follow imports from a notebook in `folder` until they leave the project."""
+        places = list(dict.fromkeys((self._root, folder)))
+        modules: dict[str, str] = {}
+        packages: set[str] = set()
+        waiting = list(names)
+        seen: set[str] = set()
+        while waiting:
+            name = waiting.pop()
+            if name in seen:
+                continue
+            seen.add(name)
+            top = name.partition(".")[0]
+            files = _module_files(name, places)
+            if not files:
+                if not _is_project_package(top, places):
+                    packages.add(top)
+                continue
+            for module, file in files:
+                digest, imports = self._module(module, file)
+                modules[os.path.relpath(file, self._root)] = digest
+                waiting += imports - seen
+        return Imports(modules, frozenset(packages - sys.stdlib_module_names))
+
+    def _module(self, name: str, file: Path) -> tuple[str, frozenset[str]]:
+        if file not in self._read:
+            source = file.read_bytes()
+            package = name if file.name == "__init__.py" else name.rpartition(".")[0]
+            try:
+                tree = ast.parse(source)
+                self._read[file] = code_digest(tree), frozenset(imported_modules(tree, package))
+            except (SyntaxError, ValueError):  # the notebook will say so; until then its bytes stand for it
+                self._read[file] = digest_bytes(source), frozenset()
+        return self._read[file]
+
+
+def code_digest(tree: ast.AST) -> str:
+    """A digest of what code does: comments, formatting and positions do not count."""
+    return digest_bytes(ast.dump(tree).encode())
+
+
+def package_versions(names: Iterable[str], memory: Path) -> dict[str, str]:
+    """`distribution version` of each top-level import name; 'not installed' where there is none.
+
+    Finding which distribution a name belongs to reads every installed package, so the answer is kept in the
+    file `memory` until a folder of `sys.path` changes, as it does when anything is installed or removed.
+    """
+    wanted = sorted(names)
+    if not wanted:
+        return {}
+    stamp = [[entry, os.stat(entry).st_mtime_ns] for entry in sys.path if os.path.isdir(entry)]  # noqa: PTH112, PTH116
+    try:
+        kept = json.loads(memory.read_bytes())
+        index: dict[str, str] = kept["packages"] if kept["stamp"] == stamp else {}
+    except (OSError, ValueError, LookupError, TypeError):
+        index = {}
+    if not index:
+        index = _installed()
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(memory, json.dumps({"stamp": stamp, "packages": index}))
+    return {name: index.get(name, "not installed") for name in wanted}
+
+
+def _installed() -> dict[str, str]:
+    from importlib.metadata import packages_distributions, version
+
+    return {
+        name: ", ".join(f"{distribution} {version(distribution)}" for distribution in sorted(set(found)))
+        for name, found in packages_distributions().items()
+    }
+
+
+def _module_files(name: str, places: Iterable[Path]) -> list[tuple[str, Path]]:
+    """The files that `import name` runs, parents first: (module, file). Empty when it is no project module."""
+    parts = name.split(".")
+    for place in places:
+        files: list[tuple[str, Path]] = []
+        folder = place
+        for position, part in enumerate(parts):
+            dotted = ".".join(parts[: position + 1])
+            if (folder / part / "__init__.py").is_file():
+                files.append((dotted, folder / part / "__init__.py"))
+            elif (folder / f"{part}.py").is_file():
+                files.append((dotted, folder / f"{part}.py"))
+                break
+            elif not (folder / part).is_dir():
+                break  # a name inside the last module, or nothing of ours
+            folder = folder / part
+        if files:
+            return files
+    return []
+
+
+def _is_project_package(top: str, places: Iterable[Path]) -> bool:
+    """Whether a name without a file of its own is a folder of project modules (a namespace package)."""
+    return any(next((place / top).glob("*.py"), None) is not None for place in places)

@@ -1,0 +1,78 @@
+"""What the owner, the kernel host and a kernel's guard say to one another.
+
+Lines of JSON over one unix socket per kernel. The owner writes a `Launch` first, then requests
+(`{"signal": 2}`, `{"kill": true}`); it reads `ready` or `failed`, and at the end `exited`. The connection is
+the kernel's lease: when the owner's end closes, by whatever means, the kernel and its descendants are killed;
+when the owner reads the end of the stream without `exited`, the guard was lost (infrastructure, not the
+user's code).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One kernel to start. `warm` forks and runs ipykernel in the fork; else `argv` is executed."""
+
+    argv: tuple[str, ...]
+    env: dict[str, str] = field(repr=False)
+    cwd: str
+    warm: bool = False
+    imports: tuple[str, ...] = ()
+    memory_limit: int | None = None
+    threads: int | None = None
+    streams: tuple[str, ...] = ()
+    """Which of stdin, stdout, stderr come along as file descriptors, in this order."""
+
+    def as_message(self) -> dict[str, Any]:
+        return {"launch": asdict(self)}
+
+    @classmethod
+    def from_message(cls, fields: dict[str, Any]) -> Launch:
+        lists = ("argv", "imports", "streams")
+        return cls(**{key: tuple(value) if key in lists else value for key, value in fields.items()})
+
+
+@dataclass(frozen=True)
+class KernelExit:
+    """How a kernel ended.
+
+    `code` is its exit status, or None when a signal ended it (`signal`) or nothing is known
+    (`infrastructure`: the process that watched it was lost; retry, it was not the notebook).
+    `peak_memory` is in bytes: of the kernel and of the children it has waited for, and with a memory limit of
+    its whole process tree. `oom` is True when it was killed for exceeding its memory limit.
+    """
+
+    code: int | None
+    signal: int | None
+    peak_memory: int
+    oom: bool = False
+    infrastructure: bool = False
+
+    @property
+    def returncode(self) -> int:
+        """As `subprocess.Popen.returncode`: negative for a signal."""
+        if self.code is not None:
+            return self.code
+        return -(self.signal or 9)
+
+
+class Lines:
+    """Messages out of a byte stream that arrives in pieces."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> Iterator[dict[str, Any]]:
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            yield json.loads(line)
+
+
+def encode(message: dict[str, Any]) -> bytes:
+    return json.dumps(message, separators=(",", ":")).encode() + b"\n"

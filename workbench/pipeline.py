@@ -1,0 +1,137 @@
+"""What a pipeline is, once its file is read: frozen objects, with branches, parameters and inputs bound."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import Problem, SpecError, did_you_mean
+from workbench.notebook import MISSING, Notebook
+from workbench.settings import Project
+
+
+@dataclass(frozen=True)
+class OutputOf:
+    """An input that is another step's output."""
+
+    step: str
+    """The producing step's key."""
+    output: str
+
+
+@dataclass(frozen=True)
+class Files:
+    """An input from outside: a file, a folder or a glob, relative to the project root."""
+
+    pattern: str
+
+    @property
+    def many(self) -> bool:
+        """Whether the notebook receives a list of paths rather than one."""
+        return any(sign in self.pattern for sign in "*?[")
+
+
+Input = OutputOf | Files | Mapping[str, OutputOf]
+"""A mapping is a fan-in: one entry for each branch, by its value."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One node of the graph: a notebook with everything it is given. A branch of a `foreach` is a step."""
+
+    key: str
+    """Unique in the pipeline: `train`, or `train[algorithm=logistic]` for a branch."""
+    name: str
+    branch: Mapping[str, Any]
+    notebook: Notebook
+    parameters: Mapping[str, Any]
+    """What is injected, without inputs and outputs."""
+    inputs: Mapping[str, Input]
+    outputs: Mapping[str, str]
+    """File name of each output; a folder's ends with '/'."""
+    after: tuple[str, ...] = ()
+    retries: int = 0
+    timeout: float | None = None
+    """Seconds."""
+    cell_timeout: float | None = None
+    """Seconds."""
+    kernel: str = "python3"
+    cache: bool = True
+    refresh: float | None = None
+    """Seconds."""
+    secrets: tuple[str, ...] = ()
+
+    @property
+    def effective(self) -> dict[str, Any]:
+        """Every parameter's value: the bound one, else the literal default. Inputs and outputs left out."""
+        declared = self.notebook.parameters.items()
+        defaults = {name: p.default for name, p in declared if p.default is not MISSING}
+        values = {**defaults, **self.parameters}
+        return {
+            name: value
+            for name, value in values.items()
+            if name not in self.inputs and name not in self.outputs
+        }
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Keys of the steps that must be done before this one."""
+        found = dict.fromkeys(self.after)
+        for source in self.inputs.values():
+            for reference in references(source):
+                found[reference.step] = None
+        return tuple(found)
+
+
+@dataclass(frozen=True)
+class Model:
+    """What a pipeline delivers to the registry."""
+
+    name: str
+    version: OutputOf
+    metrics: OutputOf | None = None
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A pipeline, ready to be planned."""
+
+    name: str
+    file: Path
+    project: Project = field(repr=False)
+    parameters: Mapping[str, Any]
+    steps: Mapping[str, Step]
+    """By key, each after everything it needs."""
+    description: str = ""
+    timeout: float | None = None
+    model: Model | None = None
+
+
+def references(source: Input) -> tuple[OutputOf, ...]:
+    """The step outputs that an input is made of."""
+    if isinstance(source, Files):
+        return ()
+    return (source,) if isinstance(source, OutputOf) else tuple(source.values())
+
+
+def find_pipeline(project: Project, name: str | Path) -> Path:
+    """The pipeline file called `name`, or at that path. Raises SpecError with the nearest name there is."""
+    path = Path(name)
+    candidates: tuple[Path, ...] = (path, project.root / path) if path.suffix in (".yaml", ".yml") else ()
+    for candidate in (*candidates, *(project.notebooks / f"{name}{suffix}" for suffix in (".yaml", ".yml"))):
+        if candidate.is_file():
+            return candidate.resolve()
+    known = [file.stem for file in pipeline_files(project)]
+    raise SpecError(
+        [Problem(f"there is no pipeline '{name}' in '{project.notebooks}'{did_you_mean(str(name), known)}")]
+    )
+
+
+def pipeline_files(project: Project) -> list[Path]:
+    """Every pipeline file of the project."""
+    found: list[Path] = []
+    for suffix in ("*.yaml", "*.yml"):
+        found += project.notebooks.glob(suffix)
+    return sorted(found)

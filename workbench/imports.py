@@ -25,6 +25,8 @@ class Imports:
     """Project modules: digest of the code by path relative to the project root."""
     packages: frozenset[str]
     """Top-level names of everything else that is not in the standard library."""
+    outside: frozenset[str]
+    """The same as dotted names; some may be names inside a module rather than modules."""
 
 
 class ProjectModules:
@@ -38,7 +40,7 @@ class ProjectModules:
         """Follow imports from a notebook in `folder` until they leave the project."""
         places = list(dict.fromkeys((self._root, folder)))
         modules: dict[str, str] = {}
-        packages: set[str] = set()
+        outside: set[str] = set()
         waiting = list(names)
         seen: set[str] = set()
         while waiting:
@@ -49,14 +51,15 @@ class ProjectModules:
             top = name.partition(".")[0]
             files = _module_files(name, places)
             if not files:
-                if not _is_project_package(top, places):
-                    packages.add(top)
+                if top not in sys.stdlib_module_names and not _is_project_package(top, places):
+                    outside.add(name)
                 continue
             for module, file in files:
                 digest, imports = self._module(module, file)
                 modules[os.path.relpath(file, self._root)] = digest
                 waiting += imports - seen
-        return Imports(modules, frozenset(packages - sys.stdlib_module_names))
+        packages = frozenset(name.partition(".")[0] for name in outside)
+        return Imports(modules, packages, frozenset(outside))
 
     def _module(self, name: str, file: Path) -> tuple[str, frozenset[str]]:
         if file not in self._read:

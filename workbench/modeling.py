@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import platform
 import zipfile
 from importlib.metadata import version
 from pathlib import Path
@@ -39,6 +40,7 @@ TRUSTED_TYPES = (
 )
 
 MODEL_FILE = "model.skops"  # MLflow's name for it too: load_model reads both kinds of folder
+EXAMPLE_ROWS = 5
 RARE = 20  # a category with fewer rows shares one column with the other rare ones
 EARLIEST = (1980, 1, 1, 0, 0, 0)  # the zip format knows no earlier date
 SERVING = ("mlflow", "numpy", "pandas", "scikit-learn", "skops")
@@ -157,13 +159,14 @@ def load_model(folder: str | Path) -> Pipeline:
     return skops.io.load(file, trusted=list(TRUSTED_TYPES))
 
 
-def save_mlflow_model(model: Pipeline, folder: str | Path, example: pd.DataFrame) -> None:
+def save_mlflow_model(model: Pipeline, folder: str | Path, features: pd.DataFrame) -> None:
     """Save a fitted Pipeline as an MLflow model, ready for the registry; `folder` must be new or empty.
 
-    `example` (a few rows of features) becomes the input example and gives the signature; integers and
-    booleans are declared as float64, because an integer column of a signature takes no missing value.
-    As a pyfunc the model returns `predict_proba`: (rows, 2), the second column the label's probability.
-    The environment is pinned to the installed versions. Raises ModelError as `save_model` does.
+    The signature comes from `features` (rows × columns): a column with a missing value there is optional,
+    and numbers are declared as float64, because an integer column of a signature takes no missing value.
+    The first rows are the input example. As a pyfunc the model returns `predict_proba`: (rows, 2), the
+    second column the label's probability. The environment is pinned to the installed versions.
+    Raises ModelError as `save_model` does.
     """
     import mlflow.sklearn
     from mlflow.models import infer_signature
@@ -172,16 +175,22 @@ def save_mlflow_model(model: Pipeline, folder: str | Path, example: pd.DataFrame
     save_model(model, folder)  # refuses first, and leaves the canonical file
     canonical = (folder / MODEL_FILE).read_bytes()
     (folder / MODEL_FILE).unlink()
-    numeric, _ = _columns(example)
-    example = example.astype(dict.fromkeys(numeric, "float64"))
+    numeric, _ = _columns(features)
+    features = features.astype(dict.fromkeys(numeric, "float64"))
+    example = features.head(EXAMPLE_ROWS)
+    requirements = [f"{package}=={version(package)}" for package in SERVING]
     mlflow.sklearn.save_model(
         model,
         folder,
         serialization_format="skops",
         skops_trusted_types=list(TRUSTED_TYPES),
-        signature=infer_signature(example, model.predict_proba(example)),
+        signature=infer_signature(features, model.predict_proba(example)),
         input_example=example,
-        pip_requirements=[f"{package}=={version(package)}" for package in SERVING],
+        conda_env={
+            "name": "serving",
+            "channels": ["conda-forge"],
+            "dependencies": [f"python={platform.python_version()}", "pip", {"pip": requirements}],
+        },
         pyfunc_predict_fn="predict_proba",
     )
     (folder / MODEL_FILE).write_bytes(canonical)

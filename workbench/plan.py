@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -48,6 +48,9 @@ class Plan:
 
     pipeline: Pipeline
     decisions: Mapping[str, Decision]
+    surroundings: Surroundings = field(repr=False, compare=False)
+    forced: Mapping[str, str] = field(default_factory=dict)
+    """Steps that run in any case, with the reason."""
     deliver: bool = False
     """Whether the pipeline's model still has to be registered."""
 
@@ -95,6 +98,10 @@ class Surroundings:
             imports = self._modules.follow(notebook.imports, notebook.path.parent)
             self._code[notebook.path] = cell_digests(notebook), imports
         return self._code[notebook.path]
+
+    def warm_imports(self, notebook: Notebook) -> tuple[str, ...]:
+        """What a warm kernel should have imported for it: modules of packages, never the project's own."""
+        return tuple(sorted(self.code(notebook)[1].outside))
 
     def ingredients(self, step: Step, outputs: Outputs) -> Ingredients:
         """What goes into a step whose inputs are all known. Raises SpecError for missing files."""
@@ -183,7 +190,7 @@ def make_plan(
             known[key] = {name: stored.digest for name, stored in decision.manifest.outputs.items()}
     if problems:
         raise SpecError(problems)
-    return Plan(pipeline, decisions, deliver=_must_deliver(pipeline, known))
+    return Plan(pipeline, decisions, surroundings, forced, _must_deliver(pipeline, known))
 
 
 def decide(

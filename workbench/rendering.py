@@ -1,0 +1,31 @@
+"""An executed notebook as one HTML page that needs no network."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def render(notebook: Path) -> Path | None:
+    """Write `notebook` as HTML beside it, unless that is there and newer; None when it cannot be read."""
+    page = notebook.with_suffix(".html")
+    try:
+        written = notebook.stat().st_mtime_ns
+    except OSError:
+        return None
+    if page.is_file() and page.stat().st_mtime_ns >= written:
+        return page
+    from nbconvert.exporters import HTMLExporter
+    from nbformat.reader import NotJSONError
+
+    # The template links MathJax and require.js on a public server; without them only formulas stay as text.
+    exporter = HTMLExporter(template_name="lab", mathjax_url="", require_js_url="", jquery_url="")
+    exporter.exclude_anchor_links = True
+    try:
+        body, _ = exporter.from_filename(str(notebook))
+    except (NotJSONError, KeyError, ValueError, AttributeError, UnicodeDecodeError):
+        return None
+    scratch = page.with_name(f".{page.name}.{os.getpid()}")
+    scratch.write_text(body, encoding="utf-8")
+    scratch.replace(page)
+    return page

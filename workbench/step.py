@@ -1,0 +1,201 @@
+"""Execute one step: parameters into the notebook, cells in a kernel, outputs checked.
+
+`execute` takes plain values and returns plain values, so that it can run in a thread, a process or on a cluster.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench.events import Failure
+
+if TYPE_CHECKING:
+    from workbench.cells import ExecutedNotebook, Watcher
+    from workbench.kernels import KernelHost
+
+
+@dataclass(frozen=True)
+class StepTask:
+    """Everything needed to execute one step, and nothing else."""
+
+    key: str
+    notebook: Path
+    executed: Path
+    """Where the executed notebook is written."""
+    root: Path
+    """The kernel's working directory."""
+    parameters: Mapping[str, Any]
+    """Everything injected: values, and the paths of inputs and outputs."""
+    outputs: Mapping[str, Path]
+    """Where each output is expected afterwards."""
+    kernel: str
+    environment: Mapping[str, str]
+    """Added to this process's environment for the kernel."""
+    imports: tuple[str, ...] = ()
+    """Packages that the notebook imports, for a kernel that has them ready."""
+    secrets: tuple[str, ...] = ()
+    """Environment variables whose values are kept out of everything saved."""
+    hidden: tuple[str, ...] = ()
+    """Environment variables that this step must not see: the secrets of others."""
+    timeout: float | None = None
+    cell_timeout: float | None = None
+    start_timeout: float = 60.0
+    output_budget: int = 20_000_000
+    threads: int | None = None
+    """For numerical libraries."""
+    memory_limit: int | None = None
+    """Bytes."""
+    cold: bool = False
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """How an execution ended. No failure means that every declared output is there."""
+
+    seconds: float
+    failure: Failure | None = None
+    notices: tuple[str, ...] = ()
+    peak_memory: int | None = None
+    """Bytes; None where the kernel did not tell."""
+    outputs: Mapping[str, Path] = field(default_factory=dict)
+
+
+def execute(
+    task: StepTask, watcher: Watcher, stop: Callable[[], bool], host: KernelHost | None = None
+) -> StepResult:
+    """Execute the step's notebook in a kernel of its own. Never raises for what the notebook does.
+
+    `host` starts the kernel (default: this process's own). `stop` is asked ten times a second; when it says yes, the running cell is interrupted.
+    """
+    began = time.monotonic()
+    try:
+        result = asyncio.run(_execute(task, watcher, stop, host))
+    except OSError as error:
+        result = StepResult(0, _disk_failure(error, task))
+    return replace(result, seconds=time.monotonic() - began)
+
+
+async def _execute(
+    task: StepTask, watcher: Watcher, stop: Callable[[], bool], host: KernelHost | None
+) -> StepResult:
+    from nbclient.exceptions import CellExecutionError, DeadKernelError
+
+    from workbench.cells import ExecutedNotebook, StepClient, Stopped
+    from workbench.kernels import kernel_manager
+
+    for output in task.outputs.values():
+        output.parent.mkdir(parents=True, exist_ok=True)
+    task.executed.parent.mkdir(parents=True, exist_ok=True)
+    environment = _environment(task)
+    secrets = [environment[name] for name in task.secrets if name in environment]
+    executed = ExecutedNotebook(_parameterized(task), task.executed, secrets)
+    kernel = kernel_manager(
+        task.kernel,
+        cold=task.cold,
+        memory_limit=task.memory_limit,
+        threads=task.threads,
+        imports=task.imports,
+    )
+    client = StepClient(
+        executed, kernel, watcher, budget=task.output_budget, timeout=task.timeout,
+        cell_timeout=task.cell_timeout, start_timeout=task.start_timeout,
+    )  # fmt: skip
+    failure: Failure | None = None
+    try:
+        await client.run(environment, task.root, stop)
+        failure = _missing_output(task)
+    except Stopped as stopped:
+        failure = Failure(
+            stopped.kind, str(stopped), client.position, source=_source(executed, client.position)
+        )
+    except CellExecutionError as error:
+        failure = _cell_failure(executed, client.position, error)
+    except DeadKernelError:
+        failure = _dead_kernel(kernel, executed, client.position)
+    except RuntimeError as error:
+        failure = Failure("kernel", f"the kernel '{task.kernel}' did not start: {error}")
+    executed.finish(failed=failure is not None)
+    report = getattr(kernel.provisioner, "exit_report", None) if kernel.provisioner else None
+    return StepResult(
+        seconds=0,
+        failure=_scrubbed(failure, executed),
+        notices=tuple(client.notices),
+        peak_memory=getattr(report, "peak_memory", None),
+        outputs={} if failure else task.outputs,
+    )
+
+
+def _environment(task: StepTask) -> dict[str, str]:
+    environment = {name: value for name, value in os.environ.items() if name not in task.hidden}
+    paths = [str(task.root), str(task.notebook.parent), environment.get("PYTHONPATH", "")]
+    environment["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(path for path in paths if path))
+    return environment | dict(task.environment)
+
+
+def _parameterized(task: StepTask) -> Any:
+    """The notebook with papermill's cell of injected parameters."""
+    from papermill.iorw import load_notebook_node
+    from papermill.parameterize import parameterize_notebook
+
+    notebook = load_notebook_node(str(task.notebook))
+    if task.parameters:
+        notebook = parameterize_notebook(notebook, dict(task.parameters), kernel_name=task.kernel)
+    notebook.metadata.papermill["input_path"] = os.path.relpath(task.notebook, task.root)
+    return notebook
+
+
+def _missing_output(task: StepTask) -> Failure | None:
+    missing = [name for name, path in task.outputs.items() if not path.exists()]
+    if not missing:
+        return None
+    names = ", ".join(f"'{name}'" for name in missing)
+    where = f"the path in the parameter {missing[0]}"
+    return Failure("output", f"the notebook ended without writing its output {names} (expected at {where})")
+
+
+def _cell_failure(executed: ExecutedNotebook, position: int | None, error: Any) -> Failure:
+    from workbench.cells import error_line, plain_traceback
+
+    cell = executed.notebook.cells[position] if position is not None else None
+    trace = plain_traceback(str(error.traceback))
+    message = f"{error.ename}: {plain_traceback(str(error.evalue))}".removesuffix(": ")
+    if error.ename == "SystemExit":
+        message = f"the cell called sys.exit({error.evalue})"
+    elif error.ename in ("ModuleNotFoundError", "ImportError"):
+        message += " (in the kernel's environment)"
+    line = error_line(trace, cell.execution_count if cell else None)
+    return Failure("cell", message, position, line, cell.source if cell else "", trace)
+
+
+def _dead_kernel(kernel: Any, executed: ExecutedNotebook, position: int | None) -> Failure:
+    """What is known of a kernel that died: its exit, its memory, the cell that was running."""
+    report = getattr(kernel.provisioner, "exit_report", None) if kernel.provisioner else None
+    infrastructure = bool(getattr(report, "infrastructure", False))
+    message = f"the kernel died: {report}" if report else "the kernel died"
+    kind = "infrastructure" if infrastructure else "kernel"
+    return Failure(kind, message, position, source=_source(executed, position))  # type: ignore[arg-type]
+
+
+def _source(executed: ExecutedNotebook, position: int | None) -> str:
+    return str(executed.notebook.cells[position].source) if position is not None else ""
+
+
+def _disk_failure(error: OSError, task: StepTask) -> Failure:
+    where = error.filename or task.executed
+    if error.errno == errno.ENOSPC:
+        return Failure("infrastructure", f"no space left on the disk, writing '{where}'")
+    return Failure("infrastructure", f"{error.strerror or error}: '{where}'")
+
+
+def _scrubbed(failure: Failure | None, executed: ExecutedNotebook) -> Failure | None:
+    if failure is None:
+        return None
+    texts = {name: executed.scrub(getattr(failure, name)) for name in ("message", "source", "traceback")}
+    return replace(failure, **texts)  # type: ignore[arg-type]

@@ -20,7 +20,7 @@ from workbench.settings import Project, find_project
 SCHEME = "workbench"
 
 
-class ProjectArtifactRepository(LocalArtifactRepository):  # type: ignore[misc]  # mlflow has no types
+class ProjectArtifactRepository(LocalArtifactRepository):
     """MLflow's local repository, below `.workbench/artifacts` of the project around us."""
 
     def __init__(

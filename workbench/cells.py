@@ -221,14 +221,18 @@ class StepClient(NotebookClient):
                 self._shown = now
                 self.watcher.printed(self.executed.scrub(_plain(shown))[:300])
         size = len(text) or sum(len(str(value)) for value in content.get("data", {}).values())
-        self._spent += size
         self._dirty = True
-        if self._spent <= self.budget or msg["msg_type"] == "error":
+        left = max(0, self.budget - self._spent)
+        self._spent += size
+        if size <= left or msg["msg_type"] == "error":
             return super().output(outs, msg, display_id, cell_index)
-        self._spilled[cell_index] = self._spilled.get(cell_index, 0) + size
+        kept = text[:left]
+        self._spilled[cell_index] = self._spilled.get(cell_index, 0) + size - len(kept)
         with self.spill_path.open("a", encoding="utf-8") as spill:
-            spill.write(self.executed.scrub(text or json.dumps(content.get("data", {})) + "\n"))
-        return None
+            spill.write(self.executed.scrub(text[left:] or json.dumps(content.get("data", {})) + "\n"))
+        if not kept:
+            return None
+        return super().output(outs, {**msg, "content": {**content, "text": kept}}, display_id, cell_index)
 
     def _note_spilled(self) -> None:
         """Say in each cell, and to the user, what went to the file."""

@@ -235,6 +235,16 @@ class Ledger:
         )
         return next((_step_run(row) for row in self._read(query.limit(1))), None)
 
+    def mlflow_run_of(self, fingerprint: str) -> str | None:
+        """The MLflow run of the newest step run with this fingerprint that has one: it made the outputs."""
+        table = schema.step_runs
+        query = (
+            sa.select(table.c.mlflow_run)
+            .where(table.c.fingerprint == fingerprint, table.c.mlflow_run.is_not(None))
+            .order_by(table.c.started.desc())
+        )
+        return next((row.mlflow_run for row in self._read(query.limit(1))), None)
+
     def untracked(self) -> tuple[list[Run], list[StepRun]]:
         """Runs and step runs whose state MLflow does not know yet, the oldest first.
 

@@ -103,7 +103,7 @@ def _create(file: Path, project: Project) -> None:
     scratch = file.with_name(f"{file.name}.new")
     for leftover in file.parent.glob(f"{scratch.name}*"):
         leftover.unlink()
-    store = SqlAlchemyStore(f"{PREFIX}{scratch}", project.artifacts_uri)
+    store = SqlAlchemyStore(f"{PREFIX}{scratch}", project.artifacts_uri)  # type: ignore[no-untyped-call]
     store.engine.dispose()
     connection = sqlite3.connect(scratch)
     connection.execute("PRAGMA journal_mode=WAL")  # stays with the file; readers then never wait for writers

@@ -135,7 +135,7 @@ def _create(
         )
     safe = urllib.parse.quote(delivery.model, safe="")
     source = f"{project.artifacts_uri}/registry/{safe}/{delivery.digest}"
-    get_artifact_repository(source).log_artifacts(str(folder))
+    get_artifact_repository(source).log_artifacts(str(folder))  # type: ignore[no-untyped-call]
     try:
         client.create_registered_model(delivery.model)
     except MlflowException as error:

@@ -167,7 +167,6 @@ class _Run:
             self._claim(stack)
             recorder = Recorder(self.project, listeners=[self._registered])
             self._listeners.append(recorder.listen)
-            recorder.start()
             executor = self.executor or stack.enter_context(self._local())
             self.steps = StepRuns(
                 self.id, self.pipeline, self.surroundings, executor, recorder, self._emit, self.stop,

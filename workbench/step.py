@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import signal
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -18,7 +19,7 @@ from workbench.events import Failure
 
 if TYPE_CHECKING:
     from workbench.cells import ExecutedNotebook, Watcher
-    from workbench.kernels import KernelHost
+    from workbench.kernels import KernelExit, KernelHost
 
 
 @dataclass(frozen=True)
@@ -122,12 +123,12 @@ async def _execute(
     except RuntimeError as error:
         failure = Failure("kernel", f"the kernel '{task.kernel}' did not start: {error}")
     executed.finish(failed=failure is not None)
-    report = getattr(kernel.provisioner, "exit_report", None) if kernel.provisioner else None
+    report = _exit_report(kernel)
     return StepResult(
         seconds=0,
         failure=_scrubbed(failure, executed),
         notices=tuple(client.notices),
-        peak_memory=getattr(report, "peak_memory", None),
+        peak_memory=report.peak_memory if report else None,
         outputs={} if failure else task.outputs,
     )
 
@@ -176,11 +177,37 @@ def _cell_failure(executed: ExecutedNotebook, position: int | None, error: Any) 
 
 def _dead_kernel(kernel: Any, executed: ExecutedNotebook, position: int | None) -> Failure:
     """What is known of a kernel that died: its exit, its memory, the cell that was running."""
-    report = getattr(kernel.provisioner, "exit_report", None) if kernel.provisioner else None
-    infrastructure = bool(getattr(report, "infrastructure", False))
-    message = f"the kernel died: {report}" if report else "the kernel died"
-    kind = "infrastructure" if infrastructure else "kernel"
-    return Failure(kind, message, position, source=_source(executed, position))  # type: ignore[arg-type]
+    report = _exit_report(kernel)
+    where = "" if position is None else f" in {_cell_name(executed, position)}"
+    if report is None:
+        return Failure("kernel", f"the kernel died{where}", position, source=_source(executed, position))
+    if report.infrastructure:
+        message = f"the kernel was lost{where} with the process that watched it"
+        return Failure("infrastructure", message, position, source=_source(executed, position))
+    peak = f", peak memory {report.peak_memory / 1e9:.1f} GB" if report.peak_memory > 5e8 else ""
+    if report.oom:
+        how = f"killed for exceeding its memory limit{where}"
+    elif report.signal is not None:
+        name = signal.Signals(report.signal).name
+        guess = ": out of memory?" if report.signal == signal.SIGKILL else ""
+        how = f"killed by signal {report.signal} ({name}){where}{peak}{guess}"
+    else:
+        how = f"gone with exit code {report.code}{where}{peak}"
+    return Failure("kernel", f"the kernel was {how}", position, source=_source(executed, position))
+
+
+def _exit_report(kernel: Any) -> KernelExit | None:
+    provisioner = kernel.provisioner
+    return getattr(provisioner, "exit_report", None) if provisioner else None
+
+
+def _cell_name(executed: ExecutedNotebook, position: int) -> str:
+    code = [
+        i
+        for i, cell in enumerate(executed.notebook.cells)
+        if cell.cell_type == "code" and cell.source.strip()
+    ]
+    return f"code cell {code.index(position) + 1} of {len(code)}"
 
 
 def _source(executed: ExecutedNotebook, position: int | None) -> str:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from workbench.errors import StepError, StoreError, WorkbenchError
 from workbench.events import (
@@ -28,10 +28,12 @@ from workbench.executors import Executor
 from workbench.locks import locked
 from workbench.pipeline import Files, OutputOf, Pipeline, Step
 from workbench.plan import Decision, Surroundings, decide
-from workbench.recorder import Recorder
 from workbench.settings import ROOT_VARIABLE, Project
 from workbench.step import StepResult, StepTask
 from workbench.store import Manifest, safe_name
+
+if TYPE_CHECKING:
+    from workbench.recorder import Recorder
 
 _MLFLOW_SECONDS = 60.0
 _LONGEST_PAUSE = 60.0

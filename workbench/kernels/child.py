@@ -6,24 +6,29 @@ descriptors, environment, working directory, module search path, random generato
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import gc
 import os
 import random
+import shutil
 import signal
 import socket
 import sys
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NoReturn
 
 from workbench.kernels import linux, threads
-from workbench.kernels.wire import Launch, encode
+from workbench.kernels.imports import path_entries
+from workbench.kernels.wire import Launch, Origin, encode
 
 STREAMS = ("stdin", "stdout", "stderr")
 
 
-def become_kernel(launch: Launch, owner: socket.socket, streams: Sequence[int], base_path: list[str]) -> NoReturn:
+def become_kernel(launch: Launch, owner: socket.socket, streams: Sequence[int], origin: Origin) -> NoReturn:
     """Turn this process into the kernel that `launch` describes; `streams` become its first descriptors.
 
     Tells the owner when it is `ready` (all its sockets are bound, so that no client has to retry) or that it
@@ -33,16 +38,19 @@ def become_kernel(launch: Launch, owner: socket.socket, streams: Sequence[int], 
     try:
         _detach(streams)
         os.chdir(launch.cwd)
+        # ipykernel watches its parent, which is the guard.
+        env = {**launch.env, "JPY_PARENT_PID": str(os.getppid())}
         if not launch.warm:
-            owner.sendall(encode({"ready": os.getpid()}))
-            os.execvpe(launch.argv[0], launch.argv, launch.env)  # noqa: S606 - the kernelspec's own command
-        _renew(launch, base_path)
+            _execute(launch.argv, env, owner)
+        _renew(replace(launch, env=env), origin)
         code = _run_ipykernel(launch.argv, owner)
+        _leave(code)
     except OSError as error:
         _tell(owner, {"failed": f"{error.strerror}: '{error.filename}'" if error.filename else str(error)})
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
         _tell(owner, {"failed": f"ipykernel stopped at its start with exit code {code}"})
+        _leave(code)
     except BaseException as error:  # noqa: BLE001 - the process ends here; the owner gets to know why
         sys.excepthook(type(error), error, error.__traceback__)
         _tell(owner, {"failed": f"{type(error).__name__}: {error}"})
@@ -58,6 +66,7 @@ def _detach(streams: Sequence[int]) -> None:
     for signum in (signal.SIGHUP, signal.SIGTERM, signal.SIGCHLD):
         signal.signal(signum, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())
     for target, stream in enumerate(streams):
         os.dup2(stream, target)
     for stream in set(streams):
@@ -65,15 +74,22 @@ def _detach(streams: Sequence[int]) -> None:
             os.close(stream)
 
 
-def _renew(launch: Launch, base_path: list[str]) -> None:
+def _execute(argv: Sequence[str], env: dict[str, str], owner: socket.socket) -> NoReturn:
+    """Replace this process by the kernelspec's own command."""
+    program = shutil.which(argv[0], path=env.get("PATH", os.defpath))
+    if program is None:
+        raise FileNotFoundError(errno.ENOENT, "no such program", argv[0])
+    owner.sendall(encode({"ready": os.getpid()}))
+    os.execve(program, list(argv), env)  # noqa: S606 - what the kernelspec says
+
+
+def _renew(launch: Launch, origin: Origin) -> None:
     """Replace what belongs to one process: environment, search path, random state, thread pools, main module."""
     linux.name_process("ipykernel")
     os.environ.clear()
     os.environ.update(launch.env)
-    os.environ["JPY_PARENT_PID"] = str(os.getppid())
     time.tzset()
-    extra = [entry for entry in launch.env.get("PYTHONPATH", "").split(os.pathsep) if entry]
-    sys.path[:] = [*(os.path.abspath(entry) for entry in extra), *base_path]  # noqa: PTH100
+    sys.path[:] = [*(os.path.abspath(entry) for entry in path_entries(launch.env)), *origin.path]  # noqa: PTH100
     sys.orig_argv[:] = launch.argv
     random.seed()
     if numpy_random := sys.modules.get("numpy.random"):
@@ -81,33 +97,60 @@ def _renew(launch: Launch, base_path: list[str]) -> None:
     if processes := sys.modules.get("multiprocessing.process"):
         processes.current_process().authkey = os.urandom(32)
     threads.set_limits(launch.threads, launch.env)
-    for name in [name for name in sys.modules if name.partition(".")[0] == "workbench"]:
-        # An installed workbench under development must be read again like any project module.
-        del sys.modules[name]
+    for name in origin.own_modules:
+        # A workbench that is being developed must be read again like any project module.
+        sys.modules.pop(name, None)
     gc.enable()
 
 
 def _run_ipykernel(argv: Sequence[str], owner: socket.socket) -> int:
-    """What `python -m ipykernel_launcher` does, then the end of an interpreter without its teardown."""
-    import atexit
-
+    """What `python -m ipykernel_launcher` does."""
+    import ipykernel_launcher  # type: ignore[import-untyped]
     from ipykernel.kernelapp import IPKernelApp
 
-    module = argv.index("-m")
-    import ipykernel_launcher
-
-    sys.argv = [ipykernel_launcher.__file__, *argv[module + 2 :]]
+    sys.argv = [ipykernel_launcher.__file__, *argv[argv.index("-m") + 2 :]]
     # Any parent but 0 silences the terminal banner, and 1 means: no thread that polls for the parent's death;
     # the parent-death signal does that.
     app: Any = IPKernelApp.instance(parent_handle=1)
+    settings = _plain_settings(sys.argv[1:])
+    if settings is not None:
+        # traitlets builds an argument parser out of all traits: 45 ms of a kernel's 150.
+        app.parse_command_line = lambda argv: app.update_config(settings)
     app.initialize(sys.argv[1:])
     owner.sendall(encode({"ready": os.getpid()}))
     owner.close()
-    code = 0
-    try:
-        app.start()
-    except SystemExit as stop:
-        code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    app.start()
+    return 0
+
+
+def _plain_settings(arguments: Sequence[str]) -> Any:
+    """The configuration that `-f FILE --Class.trait=value …` stands for; None for any other command line."""
+    from traitlets.config.loader import Config, DeferredConfigString
+
+    settings = Config()
+    rest = list(arguments)
+    while rest:
+        argument = rest.pop(0)
+        name, equals, value = argument.removeprefix("--").partition("=")
+        if argument == "-f" and rest:
+            settings.IPKernelApp.connection_file = rest.pop(0)
+        elif (
+            argument.startswith("--")
+            and equals
+            and name.count(".") == 1
+            and name.replace(".", "").isidentifier()
+        ):
+            section, trait = name.split(".")
+            settings[section][trait] = DeferredConfigString(value)
+        else:
+            return None
+    return settings
+
+
+def _leave(code: int) -> NoReturn:
+    """The end of an interpreter, without the teardown that takes longer than a kernel's start."""
+    import atexit
+
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     for stream in (sys.__stdout__, sys.__stderr__):
@@ -117,7 +160,5 @@ def _run_ipykernel(argv: Sequence[str], owner: socket.socket) -> int:
 
 
 def _tell(owner: socket.socket, message: dict[str, Any]) -> None:
-    try:
+    with contextlib.suppress(OSError):  # the owner is gone, or was told `ready` already
         owner.sendall(encode(message))
-    except OSError:
-        pass  # the owner is gone, or was told `ready` already

@@ -5,6 +5,7 @@ Everything degrades to "not available" rather than raising, because a container 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -141,10 +142,8 @@ def _reap() -> bool:
 
 
 def _kill(pid: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 def _prctl(option: int, value: int) -> None:

@@ -34,8 +34,7 @@ class Launch:
 
     @classmethod
     def from_message(cls, fields: dict[str, Any]) -> Launch:
-        lists = ("argv", "imports", "streams")
-        return cls(**{key: tuple(value) if key in lists else value for key, value in fields.items()})
+        return cls(**{**fields, **{key: tuple(fields[key]) for key in ("argv", "imports", "streams")}})
 
 
 @dataclass(frozen=True)
@@ -60,6 +59,17 @@ class KernelExit:
         if self.code is not None:
             return self.code
         return -(self.signal or 9)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What the host knows and a kernel needs to look as if it had been started by itself."""
+
+    folder: str
+    path: tuple[str, ...]
+    """`sys.path` of a fresh interpreter, without the entries of PYTHONPATH."""
+    own_modules: tuple[str, ...]
+    """This package, as loaded in the host."""
 
 
 class Lines:

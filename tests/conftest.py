@@ -1,0 +1,83 @@
+"""A throw-away project for each test, and writers for its notebooks and pipeline files."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from workbench.settings import ROOT_VARIABLE, Project, read_project
+
+SETTINGS = """\
+[project]
+name = "demo"
+
+[run]
+workers = 2
+
+[mlflow]
+enabled = false
+"""
+
+WriteNotebook = Callable[..., Path]
+WritePipeline = Callable[[str, str], Path]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """An empty project, which is the working directory; MLflow is off."""
+    root = tmp_path / "project"
+    (root / "notebooks").mkdir(parents=True)
+    (root / "workbench.toml").write_text(SETTINGS)
+    monkeypatch.chdir(root)
+    monkeypatch.delenv(ROOT_VARIABLE, raising=False)
+    return read_project(root)
+
+
+@pytest.fixture
+def write_notebook(project: Project) -> WriteNotebook:
+    """Write a notebook: `path` is relative to `notebooks/`; `parameters=None` leaves the parameters cell out."""
+
+    def write(
+        path: str | Path, *code_cells: str, parameters: str | None = "x: int = 1", kernel: str = "python3"
+    ) -> Path:
+        sources = [*([parameters] if parameters is not None else []), *code_cells]
+        cells = [
+            {
+                "cell_type": "code",
+                "id": f"cell-{number}",
+                "execution_count": None,
+                "metadata": {"tags": ["parameters"]} if number == 0 and parameters is not None else {},
+                "outputs": [],
+                "source": textwrap.dedent(source).strip("\n"),
+            }
+            for number, source in enumerate(sources)
+        ]
+        kernelspec = {"name": kernel, "display_name": kernel, "language": "python"}
+        document = {
+            "cells": cells,
+            "metadata": {"kernelspec": kernelspec, "language_info": {"name": "python"}},
+            "nbformat": 4,
+            "nbformat_minor": 5,
+        }
+        file = project.notebooks / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(document, indent=1))
+        return file
+
+    return write
+
+
+@pytest.fixture
+def write_pipeline(project: Project) -> WritePipeline:
+    """Write `notebooks/NAME.yaml`."""
+
+    def write(name: str, yaml_text: str) -> Path:
+        file = project.notebooks / f"{name}.yaml"
+        file.write_text(textwrap.dedent(yaml_text))
+        return file
+
+    return write

@@ -1,0 +1,226 @@
+"""The Jupyter kernel provisioner: how papermill, nbclient, nbval and JupyterLab get warm kernels."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+from traitlets import Bool, Instance, Integer, List, Unicode
+
+from workbench.errors import KernelError
+from workbench.kernels import threads
+from workbench.kernels.client import KernelHost, KernelProcess, host, is_supported
+from workbench.kernels.wire import KernelExit, Launch
+
+DEATH_WAIT = 3.0
+"""Seconds to wait for the report of a kernel that was killed; it comes within milliseconds."""
+
+STARTUP_VARIABLES = ("LANG", "LC_", "LD_", "MALLOC_", "PYTHON")
+"""Prefixes of variables that an interpreter reads once, at its start: a fork cannot follow a change of them."""
+
+FOLLOWED_VARIABLES = {"PYTHONPATH", "PYTHONSTARTUP", "PYTHONEXECUTABLE"}
+
+
+class WorkbenchProvisioner(LocalProvisioner):
+    """Starts kernels through the process's kernel host: forked when they can be, executed when not.
+
+    After a kernel's end, `exit_report` says how it ended.
+    """
+
+    cold = Bool(False, config=True, help="Always start a fresh interpreter.")
+    memory_limit = Integer(
+        None, allow_none=True, config=True, help="Bytes of RAM for the kernel and its children."
+    )
+    threads = Integer(
+        None, allow_none=True, config=True, help="Threads for BLAS and OpenMP (default: all cores)."
+    )
+    imports = List(Unicode(), config=True, help="Modules that must be imported before the kernel starts.")
+    arguments = List(Unicode(), config=True, help="Arguments to add to the kernel's command.")
+    host = Instance(KernelHost, allow_none=True)
+
+    _kernel: KernelProcess | None = None
+    _report: KernelExit | None = None
+
+    @property
+    def exit_report(self) -> KernelExit | None:
+        """How the last kernel ended; None while it lives, and where the platform's own provisioner ran it."""
+        return self._kernel.update() if self._kernel else self._report
+
+    @property
+    def has_process(self) -> bool:
+        return self._kernel is not None or bool(super().has_process)
+
+    async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
+        """Give the connection file and the sockets a place in the host's private folder."""
+        km = self.parent
+        if km and is_supported() and not self._reason_for_local(kwargs) and not km._connection_file_written:
+            place = self._host().new_place()
+            if not km.connection_file:
+                km.connection_file = f"{place}.json"
+            if _is_python(self.kernel_spec.argv):
+                km.transport = "ipc"
+                km.ip = place
+        given = list(kwargs.get("extra_arguments", []))
+        known = {argument.partition("=")[0] for argument in given}
+        kwargs["extra_arguments"] = given + [a for a in self.arguments if a.partition("=")[0] not in known]
+        return await super().pre_launch(**kwargs)
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
+        """Start the kernel and wait until it accepts connections."""
+        local = self._reason_for_local(kwargs)
+        if local:
+            self.log.info("kernel started by Jupyter's own provisioner: %s", local)
+            return await super().launch_kernel(cmd, **kwargs)
+        cold = self._reason_for_cold(cmd, kwargs["env"])
+        if cold and not self.cold:
+            self.log.info("cold kernel: %s", cold)
+        streams = {
+            name: _descriptor(kwargs[name]) for name in ("stdin", "stdout", "stderr") if kwargs.get(name)
+        }
+        launch = Launch(
+            argv=tuple(str(Path(part).expanduser()) if part.startswith("~") else part for part in cmd),
+            env=threads.with_limits(kwargs["env"], self.threads),
+            cwd=str(kwargs.get("cwd") or Path.cwd()),
+            warm=not cold,
+            imports=tuple(self.imports),
+            memory_limit=self.memory_limit,
+            threads=self.threads,
+            streams=tuple(streams),
+        )
+        self._report = None
+        self._kernel = await self._started(launch, list(streams.values()))
+        self.pid = self.pgid = self._kernel.pid
+        self.cwd = launch.cwd
+        return self.connection_info
+
+    async def _started(self, launch: Launch, descriptors: list[int]) -> KernelProcess:
+        """A kernel that is ready; tried once more when the host is lost on the way."""
+        for _ in range(2):
+            kernel = self._host().launch(launch, descriptors)
+            try:
+                await _until(kernel, kernel.has_started)
+            except BaseException:
+                kernel.close()
+                raise
+            if kernel.pid:
+                return kernel
+            kernel.close()
+            if not (kernel.exit and kernel.exit.infrastructure):
+                break
+        raise KernelError(f"the kernel did not start: {kernel.failure or 'the kernel host was lost'}")
+
+    async def poll(self) -> int | None:
+        if self._kernel is None:
+            return self._report.returncode if self._report else await super().poll()
+        report = self._kernel.update()
+        return report.returncode if report else None
+
+    async def wait(self) -> int | None:
+        if self._kernel is None:
+            return self._report.returncode if self._report else await super().wait()
+        kernel = self._kernel
+        await _until(kernel, kernel.update)
+        self._report = kernel.exit
+        self._kernel = None
+        return self._report.returncode if self._report else None
+
+    async def send_signal(self, signum: int) -> None:
+        if self._kernel is None:
+            await super().send_signal(signum)
+        else:
+            self._kernel.signal(signum)
+
+    async def kill(self, restart: bool = False) -> None:
+        """Kill the kernel and its descendants, and wait the moment until they are gone."""
+        if self._kernel is None:
+            await super().kill(restart)
+            return
+        kernel = self._kernel
+        kernel.kill()
+        await _until(kernel, kernel.update, timeout=DEATH_WAIT)
+
+    async def terminate(self, restart: bool = False) -> None:
+        if self._kernel is None:
+            await super().terminate(restart)
+        else:
+            self._kernel.signal(signal.SIGTERM)
+
+    async def cleanup(self, restart: bool = False) -> None:
+        if self._kernel is not None:
+            self._report = self._kernel.update()
+            self._kernel.close()
+            self._kernel = None
+        await super().cleanup(restart)
+
+    def _host(self) -> KernelHost:
+        return self.host or host()
+
+    def _reason_for_local(self, kwargs: dict[str, Any]) -> str | None:
+        """Why this kernel cannot be a child of the kernel host; None when it can."""
+        if not is_supported():
+            return f"no kernel host on {sys.platform}"
+        if kwargs.get("independent"):
+            return "it is to outlive this process"
+        for name in ("stdin", "stdout", "stderr"):
+            if kwargs.get(name) is not None and _descriptor(kwargs[name]) < 0:
+                return f"{name} is a pipe of this process"
+        return None
+
+    def _reason_for_cold(self, cmd: list[str], env: dict[str, str]) -> str | None:
+        """Why this kernel needs an interpreter of its own; None when it can be forked."""
+        if self.cold:
+            return "asked for"
+        if not _is_python(cmd):
+            return f"'{cmd[0]}' is not ipykernel in this Python"
+        started_with = self._host().environment
+        for name in sorted({*env, *started_with}):
+            decides = name.startswith(STARTUP_VARIABLES) and name not in FOLLOWED_VARIABLES
+            if decides and env.get(name) != started_with.get(name):
+                return f"{name} differs, and an interpreter reads it only at its start"
+        return None
+
+
+def _is_python(argv: list[str]) -> bool:
+    """Whether this command is ipykernel in the interpreter that runs here, without options of its own."""
+    ours = os.path.realpath(os.path.dirname(sys.executable))  # noqa: PTH120 - keeps the venv's own symlink
+    program, *rest = argv
+    if program.startswith("python") and os.sep not in program:
+        program = sys.executable
+    if os.path.realpath(os.path.dirname(program)) != ours or not Path(program).name.startswith("python"):  # noqa: PTH120
+        return False
+    if rest[:1] == ["-Xfrozen_modules=off"]:
+        rest = rest[1:]
+    return rest[:2] in (["-m", "ipykernel_launcher"], ["-m", "ipykernel"])
+
+
+def _descriptor(stream: Any) -> int:
+    """As `subprocess.Popen` takes it: a descriptor or a file; negative for a pipe that would have to be made."""
+    return stream if isinstance(stream, int) else int(stream.fileno())
+
+
+async def _until(
+    kernel: KernelProcess, condition: Callable[[], object], timeout: float | None = None
+) -> None:
+    """Wait for `condition`, looking again whenever the kernel's guard has sent something."""
+    deadline = None if timeout is None else time.monotonic() + timeout
+    while not condition() and (deadline is None or time.monotonic() < deadline):
+        loop, news, descriptor = asyncio.get_running_loop(), asyncio.Event(), kernel.fileno()
+        try:
+            loop.add_reader(descriptor, news.set)
+        except (NotImplementedError, ValueError, OSError):
+            await asyncio.sleep(0.005)
+            continue
+        try:
+            # Another task may wait for the same kernel and take the reader over: look again on our own, too.
+            await asyncio.wait_for(news.wait(), timeout=0.05)
+        except TimeoutError:
+            continue
+        finally:
+            loop.remove_reader(descriptor)

@@ -1,0 +1,267 @@
+"""Recording beside the steps: events go to the ledger from a thread, and to MLflow from a process.
+
+The run never waits for either, with one exception: a notebook that imports mlflow needs the id of its MLflow
+run before it starts. Where the ledger or MLflow fails, the run goes on, and `notices` says so once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import IO, TYPE_CHECKING, Any
+
+from workbench.errors import LedgerError
+from workbench.events import (
+    CellStarted,
+    Event,
+    Listener,
+    ModelReady,
+    ModelRegistered,
+    RunFinished,
+    RunStarted,
+    StepOutput,
+    StepStarted,
+)
+from workbench.settings import Project
+
+if TYPE_CHECKING:
+    from workbench.ledger import Ledger
+
+BATCH_SECONDS = 0.05
+HEARTBEAT_SECONDS = 10.0
+LOG_BYTES = 1_000_000
+"""The log of the tracking process starts anew when it is longer."""
+
+
+class Recorder:
+    """Writes one run's events. `listen` and `mlflow_run` may be called from any thread.
+
+    Listeners get the events that come from here: ModelRegistered, from a thread of the recorder's.
+    """
+
+    def __init__(self, project: Project, listeners: Sequence[Listener] = ()) -> None:
+        self.project = project
+        self.notices: list[str] = []
+        self._listeners = tuple(listeners)
+        self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        self._unwritten: list[Event] = []
+        self._ledger: Ledger | None = None
+        self._runs: set[str] = set()
+        self._tracker = Tracker(project, self._hear) if project.mlflow_enabled else None
+        self._changed = threading.Condition()
+        self._mlflow_runs: dict[tuple[str, str | None], str] = {}
+        self._thread = threading.Thread(target=self._write_all, name="recorder", daemon=True)
+        self._thread.start()
+
+    def listen(self, event: Event) -> None:
+        """Take one event; returns at once."""
+        if not isinstance(event, CellStarted | StepOutput):
+            self._events.put(event)
+
+    def mlflow_run(self, run: str, step: str, timeout: float = 30.0) -> str | None:
+        """The MLflow run of a step run whose StepStarted was heard before; waits until there is one.
+
+        None when MLflow is off or cannot be reached in `timeout` seconds, which is then noted.
+        """
+        if self._tracker is None:
+            return None
+        deadline = time.monotonic() + timeout
+        with self._changed:
+            while (run, step) not in self._mlflow_runs:
+                left = deadline - time.monotonic()
+                if self._tracker.down or left <= 0:
+                    break
+                self._changed.wait(min(left, 0.5))
+            found = self._mlflow_runs.get((run, step))
+        if found is None:
+            self._note(
+                "MLflow did not answer in time: what notebooks log themselves is kept in "
+                "'.workbench/unrecorded' and not shown with the run"
+            )
+        return found
+
+    def close(self, wait: bool = True, timeout: float = 120.0) -> None:
+        """Write what is left; with `wait` also until MLflow has it, at most `timeout` seconds.
+
+        What MLflow has not got by then stays in the ledger, and the next run sends it.
+        """
+        if not self._thread.is_alive():
+            return
+        self._events.put(None)
+        self._thread.join()
+        if self._tracker is not None and not self._tracker.close(timeout if wait else 0.0) and wait:
+            self._note(
+                "MLflow has not got everything yet; the ledger keeps it and the next run sends it "
+                f"(log: {self._tracker.log})"
+            )
+        if self._ledger is not None:
+            self._ledger.close()
+
+    def _write_all(self) -> None:
+        """The thread: write events in order, in batches, and say now and then that the run lives."""
+        beat = time.monotonic() + HEARTBEAT_SECONDS
+        last = False
+        while not last:
+            try:
+                event = self._events.get(timeout=max(0.0, beat - time.monotonic()))
+                last = self._write(self._batch(event))
+            except queue.Empty:
+                beat = time.monotonic() + HEARTBEAT_SECONDS
+                self._beat()
+
+    def _batch(self, first: Event | None) -> list[Event | None]:
+        """The first event and all that come shortly after it."""
+        events = [first]
+        until = time.monotonic() + BATCH_SECONDS
+        # What somebody waits for is not held back.
+        while events[-1] is not None and not isinstance(events[-1], StepStarted):
+            try:
+                events.append(self._events.get(timeout=max(0.0, until - time.monotonic())))
+            except queue.Empty:
+                break
+        return events
+
+    def _write(self, events: list[Event | None]) -> bool:
+        """Write a batch and wake the tracker for it; whether it was the last."""
+        new = [event for event in events if event is not None]
+        self._runs |= {event.run for event in new if isinstance(event, RunStarted)}
+        self._runs -= {event.run for event in new if isinstance(event, RunFinished)}
+        self._unwritten += new
+        if self._try(self._flush) and self._tracker is not None and self._worth_sending(new):
+            self._tracker.poke()
+        return len(new) < len(events)
+
+    def _flush(self, ledger: Ledger) -> None:
+        if self._unwritten:
+            ledger.record_all(self._unwritten)
+            self._unwritten.clear()
+
+    def _worth_sending(self, events: list[Event]) -> bool:
+        """Whether MLflow lacks something: a run in which nothing runs does not start the tracker."""
+        if any(isinstance(event, StepStarted | ModelReady) for event in events):
+            return True
+        if self._tracker is not None and self._tracker.started:
+            return bool(events)
+        ended = any(isinstance(event, RunFinished) for event in events)
+        return ended and self._ledger is not None and any(self._ledger.untracked())
+
+    def _beat(self) -> None:
+        for run in self._runs:
+            self._try(lambda ledger, run=run: ledger.heartbeat(run))  # type: ignore[misc]
+
+    def _try(self, act: Callable[[Ledger], None]) -> bool:
+        """Do something with the ledger; when it fails, say so once and keep the events for later."""
+        try:
+            if self._ledger is None:
+                from workbench.ledger import Ledger
+
+                self._ledger = Ledger.open(self.project)
+                self._ledger.reconcile()
+            act(self._ledger)
+        except LedgerError as error:
+            self._note(f"{error}; the run goes on, but it may be missing in 'workbench runs'")
+            return False
+        return True
+
+    def _hear(self, message: Mapping[str, Any]) -> None:
+        """Something that the tracker says, in its thread."""
+        if notice := message.get("notice"):
+            self._note(f"{notice}; what MLflow lacks stays in the ledger and is sent later")
+        elif message.get("event") == ModelRegistered.__name__:
+            event = ModelRegistered(**{name: value for name, value in message.items() if name != "event"})
+            for listener in self._listeners:
+                listener(event)
+        elif "mlflow_run" in message:
+            self._mlflow_runs[message["run"], message["step"]] = message["mlflow_run"]
+        with self._changed:
+            self._changed.notify_all()
+
+    def _note(self, notice: str) -> None:
+        if notice not in self.notices:
+            self.notices.append(notice)
+
+
+class Tracker:
+    """The tracking process, seen from the run: started when first needed, poked, and listened to."""
+
+    def __init__(self, project: Project, hear: Callable[[Mapping[str, Any]], None]) -> None:
+        self.project = project
+        self.log = project.state / "tracking.log"
+        self.down = False
+        """It has ended, or said that MLflow cannot be used."""
+        self._hear = hear
+        self._process: subprocess.Popen[str] | None = None
+        self._reader: threading.Thread | None = None
+
+    @property
+    def started(self) -> bool:
+        return self._process is not None
+
+    def poke(self) -> None:
+        """Say that the ledger has something new."""
+        if self._process is None:
+            self._start()
+        try:
+            if self._process is not None and self._process.stdin is not None:
+                self._process.stdin.write("\n")
+                self._process.stdin.flush()
+        except (OSError, ValueError):
+            self.down = True
+
+    def close(self, timeout: float) -> bool:
+        """End its input, and wait for its last sync; whether all was sent."""
+        if self._process is None:
+            return not self.down
+        try:
+            if self._process.stdin is not None:
+                self._process.stdin.close()
+        except OSError:
+            pass
+        if timeout <= 0:
+            return True
+        try:
+            code = self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return False
+        if self._reader is not None:
+            self._reader.join(5)
+        return code == 0
+
+    def _start(self) -> None:
+        from workbench.mlflow_store import environment
+
+        command = [sys.executable, "-m", "workbench.tracking", str(self.project.root), str(os.getpid())]
+        try:
+            long = self.log.exists() and self.log.stat().st_size > LOG_BYTES
+            with self.log.open("wb" if long else "ab") as log:
+                self._process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    text=True,
+                    cwd=self.project.root,
+                    env={**os.environ, **environment(self.project)},
+                )
+        except OSError as error:
+            self.down = True
+            self._hear({"notice": f"the tracking process cannot be started: {error}"})
+            return
+        if self._process.stdout is not None:
+            self._reader = threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True)
+            self._reader.start()
+
+    def _read(self, stream: IO[str]) -> None:
+        with stream:
+            for line in stream:
+                message = json.loads(line)
+                self.down = self.down or bool(message.get("down"))
+                self._hear(message)
+        self.down = True
+        self._hear({})

@@ -69,6 +69,7 @@ class ExecutedNotebook:
         self.save()
 
     def ended(self, cell: NotebookNode, *, failed: bool = False) -> None:
+        cell.outputs = joined_streams(cell.outputs)
         cell.metadata["papermill"] |= {
             "status": "failed" if failed else "completed", "exception": failed, "end_time": _now(),
         }  # fmt: skip
@@ -110,7 +111,7 @@ class StepClient(NotebookClient):
     ) -> None:
         super().__init__(
             executed.notebook, km=kernel, timeout=None, startup_timeout=int(start_timeout),
-            iopub_timeout=600, coalesce_streams=True, record_timing=False, allow_errors=False,
+            iopub_timeout=600, coalesce_streams=False, record_timing=False, allow_errors=False,
             shutdown_kernel="immediate", ipython_hist_file="", log=_quiet_log(),
         )  # fmt: skip
         self.executed, self.watcher = executed, watcher
@@ -248,20 +249,45 @@ class StepClient(NotebookClient):
             )
 
 
+def joined_streams(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """Outputs with the pieces of a stream put together, and of lines that were drawn over only the last state.
+
+    nbclient can do this too, in time quadratic in the length of a line.
+    """
+    joined: list[NotebookNode] = []
+    pieces: dict[str, list[str]] = {}
+    for output in outputs:
+        if output.output_type == "stream":
+            if output.name not in pieces:
+                pieces[output.name] = []
+                joined.append(output)
+            pieces[output.name].append(output.text)
+        else:
+            joined.append(output)
+    for output in joined:
+        if output.output_type == "stream":
+            text = "".join(pieces[output.name])
+            if "\r" in text:
+                text = "\n".join(_plain(line, colours=True) for line in text.split("\n"))
+            output.text = text
+    return joined
+
+
 def error_line(traceback: str, execution_count: int | None) -> int | None:
     """The line of the cell, from 1, that IPython's traceback names last."""
     cell = execution_count if execution_count is not None else r"\d+"
-    found = re.findall(rf"Cell In\[{cell}\], line (\d+)", plain_traceback(traceback))
+    found = re.findall(rf"Cell In\[{cell}\], line (\d+)", without_colours(traceback))
     return int(found[-1]) if found else None
 
 
-def _plain(text: str) -> str:
-    """Text without terminal colours and with only the last of overwritten lines."""
-    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text).rstrip("\r\n").rpartition("\r")[2]
+def _plain(line: str, *, colours: bool = False) -> str:
+    """A line as a terminal would show it in the end: what was drawn over it last, without colours."""
+    last = line.rstrip("\r\n").rpartition("\r")[2]
+    return last if colours else without_colours(last)
 
 
-def plain_traceback(text: str) -> str:
-    """A traceback without terminal colours."""
+def without_colours(text: str) -> str:
+    """Text without terminal colours."""
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
 
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
 from itertools import groupby
 from typing import Any
 
@@ -18,93 +17,19 @@ import psutil
 import sqlalchemy as sa
 
 from workbench import ledger_schema as schema
+from workbench import spool
 from workbench.errors import BadInput, LedgerError, did_you_mean
-from workbench.events import (
-    Event,
-    Failure,
-    ModelReady,
-    ModelRegistered,
-    RunFinished,
-    RunStarted,
-    State,
-    StepFinished,
-    StepRetried,
-    StepStarted,
-)
+from workbench.events import Event
+from workbench.ledger_rows import Delivery, Run, StepRun, as_run, as_step_run, rows_of, shape_of
 from workbench.settings import Project
 
 STALE_SECONDS = 120.0
 """A run on another host counts as crashed when its last heartbeat is older than this."""
 
+__all__ = ["Delivery", "Ledger", "Run", "StepRun", "alive"]
+
 SENT_STATES = ("running", "done", "failed", "interrupted", "crashed")
 """States of a step run that did start, and so has an MLflow run; cached and skipped ones are on the parent."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """One execution of a plan. Times are seconds since the epoch, UTC."""
-
-    id: str
-    pipeline: str
-    file: str
-    state: State
-    message: str
-    parameters: Mapping[str, Any]
-    steps: tuple[str, ...]
-    workers: int
-    git_commit: str | None
-    git_dirty: bool | None
-    started: float
-    finished: float | None
-    seconds: float | None
-    host: str
-    pid: int
-    process_started: float
-    heartbeat: float
-    mlflow_run: str | None
-    synced: str | None
-    """The state that MLflow knows of; None while it knows nothing."""
-
-
-@dataclass(frozen=True)
-class StepRun:
-    """One step in one run; its host and process are the run's. `executed` is relative to the root."""
-
-    run: str
-    step: str
-    state: State
-    reason: str
-    fingerprint: str | None
-    notebook: str | None
-    executed: str | None
-    parameters: Mapping[str, Any]
-    inputs: Mapping[str, str]
-    outputs: Mapping[str, str]
-    started: float | None
-    finished: float | None
-    seconds: float | None
-    attempts: int
-    cells: int
-    tracked: bool
-    failure: Failure | None
-    peak_memory: int | None
-    notices: tuple[str, ...]
-    mlflow_run: str | None
-    synced: str | None
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """A model that a run made: `pending` until it is a version in the registry. Paths as in ModelReady."""
-
-    model: str
-    digest: str
-    run: str
-    step: str
-    folder: str
-    evaluation: str | None
-    state: str
-    version: int | None
 
 
 class Ledger:
@@ -120,7 +45,12 @@ class Ledger:
     @classmethod
     def open(cls, project: Project) -> Ledger:
         """The project's ledger, made or brought to this version's schema when needed."""
-        return cls(schema.connect(project.ledger_url, project.state / "ledger.lock"))
+        ledger = cls(schema.connect(project.ledger_url, project.state / "ledger.lock"))
+        for file in spool.waiting(project):
+            if told := spool.take(file):
+                ledger.record_all(told[1], told[0])
+                file.unlink(missing_ok=True)
+        return ledger
 
     def close(self) -> None:
         self._engine.dispose()
@@ -137,10 +67,13 @@ class Ledger:
         """Write one event; a `Listener`. Events that are only for the screen are ignored."""
         self.record_all((event,))
 
-    def record_all(self, events: Iterable[Event]) -> None:
-        """Write events in one transaction: all of them or none. Writing one again changes nothing."""
+    def record_all(self, events: Iterable[Event], process: spool.Process | None = None) -> None:
+        """Write events in one transaction: all of them or none. Writing one again changes nothing.
+
+        `process` runs the runs that start (default: this one).
+        """
         with self._writing() as connection:
-            alike = groupby((row for event in events for row in _rows(event)), key=_shape)
+            alike = groupby((row for event in events for row in rows_of(event, process)), key=shape_of)
             for (_, _, only_new), rows in alike:
                 group = list(rows)
                 self._write(connection, group[0][0], [row for _, row, _ in group], only_new)
@@ -192,13 +125,13 @@ class Ledger:
             query = query.where(schema.runs.c.pipeline == pipeline)
         if state is not None:
             query = query.where(schema.runs.c.state == state)
-        return [_run(row) for row in self._read(query.limit(limit))]
+        return [as_run(row) for row in self._read(query.limit(limit))]
 
     def run(self, name: str) -> Run:
         """The run with this id, or the only one whose id starts so. Raises BadInput when there is none."""
         column = schema.runs.c.id
         query = sa.select(schema.runs).where(column.startswith(name, autoescape=True)).order_by(column)
-        found = [_run(row) for row in self._read(query.limit(20))]
+        found = [as_run(row) for row in self._read(query.limit(20))]
         exact = [run for run in found if run.id == name]
         if len(found) == 1 or exact:
             return (exact or found)[0]
@@ -213,7 +146,7 @@ class Ledger:
     def step_runs(self, run: str) -> list[StepRun]:
         """The step runs of a run, in the order of the run's steps."""
         query = sa.select(schema.step_runs).where(schema.step_runs.c.run == run)
-        found = [_step_run(row) for row in self._read(query)]
+        found = [as_step_run(row) for row in self._read(query)]
         steps = next(iter(self._read(sa.select(schema.runs.c.steps).where(schema.runs.c.id == run))), None)
         order = {step: place for place, step in enumerate(steps.steps)} if steps else {}
         return sorted(found, key=lambda each: (order.get(each.step, len(order)), each.step))
@@ -222,7 +155,7 @@ class Ledger:
         """One step run, or None while it has not begun."""
         table = schema.step_runs
         query = sa.select(table).where(table.c.run == run, table.c.step == step)
-        return next((_step_run(row) for row in self._read(query)), None)
+        return next((as_step_run(row) for row in self._read(query)), None)
 
     def last_step_run(self, pipeline: str, step: str) -> StepRun | None:
         """The newest step run of this step that did start (not cached, not skipped)."""
@@ -233,7 +166,7 @@ class Ledger:
             .where(schema.runs.c.pipeline == pipeline, table.c.step == step, table.c.state.in_(SENT_STATES))
             .order_by(table.c.started.desc())
         )
-        return next((_step_run(row) for row in self._read(query.limit(1))), None)
+        return next((as_step_run(row) for row in self._read(query.limit(1))), None)
 
     def mlflow_run_of(self, fingerprint: str) -> str | None:
         """The MLflow run of the newest step run with this fingerprint that has one: it made the outputs."""
@@ -261,7 +194,14 @@ class Ledger:
             .where(_unsent(schema.step_runs), schema.step_runs.c.state.in_(SENT_STATES))
             .order_by(schema.step_runs.c.started)
         )
-        return [_run(row) for row in runs], [_step_run(row) for row in steps]
+        return [as_run(row) for row in runs], [as_step_run(row) for row in steps]
+
+    def lose(self, delivery: Delivery) -> None:
+        """Note that a delivery's content is gone, so that nobody tries to register it again."""
+        table = schema.deliveries
+        mine = [table.c.model == delivery.model, table.c.digest == delivery.digest]
+        with self._writing() as connection:
+            connection.execute(table.update().where(*mine).values(state="lost"))
 
     def deliveries(self, state: str | None = None) -> list[Delivery]:
         """Models that runs made, in the order of their runs."""
@@ -269,6 +209,12 @@ class Ledger:
         if state is not None:
             query = query.where(schema.deliveries.c.state == state)
         return [Delivery(**row._mapping) for row in self._read(query)]
+
+    def settled(self) -> bool:
+        """Whether no run is running and MLflow lacks nothing."""
+        return not (
+            self.runs(state="running", limit=1) or any(self.untracked()) or self.deliveries("pending")
+        )
 
     # The database
 
@@ -325,81 +271,5 @@ def alive(run: Run) -> bool:
         return True
 
 
-_Row = tuple[sa.Table, dict[str, Any], tuple[str, ...] | None]
-"""A table, the columns that an event tells, and which of them only a new row takes; None: there must be one."""
-
-
-def _shape(row: _Row) -> tuple[str, tuple[str, ...], tuple[str, ...] | None]:
-    table, values, only_new = row
-    return table.name, tuple(values), only_new
-
-
-def _rows(event: Event) -> Iterator[_Row]:
-    """What one event says, as partial rows."""
-    said = {name: _clean(value) for name, value in vars(event).items() if name not in {"time", "run"}}
-    if isinstance(event, RunStarted):
-        yield (
-            schema.runs,
-            {
-                **said,
-                "id": event.run,
-                "steps": list(event.steps),
-                "state": "running",
-                "started": event.time,
-                "heartbeat": event.time,
-                "host": socket.gethostname(),
-                "pid": psutil.Process().pid,
-                "process_started": psutil.Process().create_time(),
-            },
-            (),
-        )
-    elif isinstance(event, StepStarted):
-        attempts = {"attempts": said.pop("attempt")}
-        yield schema.step_runs, {"run": event.run, **said, **attempts, **_begun(event)}, ()
-    elif isinstance(event, StepRetried):
-        keys = {"run": event.run, "step": event.step, "state": "running"}
-        yield schema.step_runs, {**keys, "attempts": event.attempt, "failure": asdict(event.failure)}, ()
-    elif isinstance(event, StepFinished):
-        said["failure"] = asdict(event.failure) if event.failure else None
-        said["notices"] = list(event.notices)
-        kept = {name: value for name, value in said.items() if value is not None or name == "failure"}
-        if event.state in {"cached", "skipped"}:
-            kept["started"] = event.time
-        yield schema.step_runs, {"run": event.run, **kept, "finished": event.time}, ()
-    elif isinstance(event, ModelReady):
-        yield schema.deliveries, {"run": event.run, **said, "state": "pending"}, ()
-    elif isinstance(event, ModelRegistered):
-        new = {"run": event.run, "step": "", "folder": ""}
-        yield schema.deliveries, {**said, "state": "registered", **new}, tuple(new)
-    elif isinstance(event, RunFinished):
-        yield schema.runs, {"id": event.run, **said, "finished": event.time}, None
-
-
-def _begun(event: StepStarted) -> dict[str, Any]:
-    return {"state": "running", "started": event.time, "finished": None, "synced": None}
-
-
 def _unsent(table: sa.Table) -> sa.ColumnElement[bool]:
     return sa.or_(table.c.synced.is_(None), table.c.synced != table.c.state)
-
-
-def _clean(value: Any) -> Any:
-    """Text that both databases take: no lone surrogates and no NUL, which output of a kernel may hold."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode().replace("\0", "")
-    return dict(value) if isinstance(value, Mapping) else value
-
-
-def _run(row: sa.Row[Any]) -> Run:
-    return Run(**{**row._mapping, "steps": tuple(row.steps)})
-
-
-def _step_run(row: sa.Row[Any]) -> StepRun:
-    values = dict(row._mapping)
-    for name in ("parameters", "inputs", "outputs"):
-        values[name] = values[name] or {}
-    known = {each.name for each in fields(Failure)}
-    told = values["failure"]
-    values["failure"] = Failure(**{k: v for k, v in told.items() if k in known}) if told else None
-    values["notices"] = tuple(values["notices"] or ())
-    return StepRun(**values)

@@ -42,6 +42,9 @@ STATUS = {
 PARAMETER_LIMIT, TAG_LIMIT, KEY_LIMIT, BATCH = 6000, 5000, 250, 100
 """MLflow's limits: characters of a parameter's value, a tag's value and a name; entries of one call."""
 
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+"""Lets MLflow's pages show training runs; by default they show chats."""
+
 Say = Callable[[Mapping[str, Any]], None]
 
 
@@ -258,7 +261,7 @@ class Sync:
             found = self.client.get_experiment_by_name(name)
             if found is None:
                 place = f"{self.project.artifacts_uri}/{urllib.parse.quote(pipeline, safe='')}"
-                id_ = self.client.create_experiment(name, place, {"workbench.pipeline": pipeline})
+                id_ = self.client.create_experiment(name, place, EXPERIMENT_TAGS)
             else:
                 id_ = found.experiment_id
                 if found.lifecycle_stage == "deleted":
@@ -268,6 +271,11 @@ class Sync:
 
     def _register(self, delivery: Delivery) -> None:
         run = self.ledger.run(delivery.run)
+        if not (self.project.root / delivery.folder).is_dir():
+            self.ledger.lose(delivery)
+            lost = f"model '{delivery.model}' of run {run.id} is not registered: '{delivery.folder}' is gone"
+            self.say({"notice": f"{lost}; run the pipeline again"})
+            return
         step = self.ledger.step_run(delivery.run, delivery.step)
         made_by = self.ledger.mlflow_run_of(step.fingerprint) if step and step.fingerprint else None
         tags = {"workbench.pipeline": run.pipeline, **_commit(run)}

@@ -6,16 +6,13 @@ run before it starts. Where the ledger or MLflow fails, the run goes on, and `no
 
 from __future__ import annotations
 
-import json
-import os
 import queue
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
+from workbench import spool
 from workbench.errors import LedgerError
 from workbench.events import (
     CellStarted,
@@ -29,14 +26,13 @@ from workbench.events import (
     StepStarted,
 )
 from workbench.settings import Project
+from workbench.tracker import Tracker
 
 if TYPE_CHECKING:
     from workbench.ledger import Ledger
 
 BATCH_SECONDS = 0.05
 HEARTBEAT_SECONDS = 10.0
-LOG_BYTES = 1_000_000
-"""The log of the tracking process starts anew when it is longer."""
 
 
 class Recorder:
@@ -51,6 +47,8 @@ class Recorder:
         self._listeners = tuple(listeners)
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._unwritten: list[Event] = []
+        self._held = not spool.unsettled(project)
+        """Whether nothing has run yet, so that the ledger need not be opened."""
         self._ledger: Ledger | None = None
         self._runs: set[str] = set()
         self._tracker = Tracker(project, self._hear) if project.mlflow_enabled else None
@@ -101,6 +99,7 @@ class Recorder:
                 f"(log: {self._tracker.log})"
             )
         if self._ledger is not None:
+            self._try(self._settle)
             self._ledger.close()
 
     def _write_all(self) -> None:
@@ -113,6 +112,8 @@ class Recorder:
                 last = self._write(self._batch(event))
             except queue.Empty:
                 beat = time.monotonic() + HEARTBEAT_SECONDS
+                self._held = False
+                self._write([])
                 self._beat()
 
     def _batch(self, first: Event | None) -> list[Event | None]:
@@ -130,12 +131,29 @@ class Recorder:
     def _write(self, events: list[Event | None]) -> bool:
         """Write a batch and wake the tracker for it; whether it was the last."""
         new = [event for event in events if event is not None]
+        last = len(new) < len(events)
+        self._unwritten += new
         self._runs |= {event.run for event in new if isinstance(event, RunStarted)}
         self._runs -= {event.run for event in new if isinstance(event, RunFinished)}
-        self._unwritten += new
+        if self._held and not any(isinstance(event, StepStarted | ModelReady) for event in new):
+            self._spool()
+            if not (last and self._unwritten):
+                return last
+        self._held = False
         if self._try(self._flush) and self._tracker is not None and self._worth_sending(new):
             self._tracker.poke()
-        return len(new) < len(events)
+        return last
+
+    def _spool(self) -> None:
+        """Leave a run in which nothing ran beside the ledger, once it has ended."""
+        told = self._unwritten
+        if not told or not (isinstance(told[0], RunStarted) and isinstance(told[-1], RunFinished)):
+            return
+        try:
+            spool.put(self.project, told[0].run, told)
+        except OSError as error:
+            self._note(f"the run cannot be recorded in '{self.project.state}': {error.strerror}")
+        told.clear()
 
     def _flush(self, ledger: Ledger) -> None:
         if self._unwritten:
@@ -155,6 +173,10 @@ class Recorder:
         for run in self._runs:
             self._try(lambda ledger, run=run: ledger.heartbeat(run))  # type: ignore[misc]
 
+    def _settle(self, ledger: Ledger) -> None:
+        if self._tracker is None or ledger.settled():
+            spool.settle(self.project)
+
     def _try(self, act: Callable[[Ledger], None]) -> bool:
         """Do something with the ledger; when it fails, say so once and keep the events for later."""
         try:
@@ -162,9 +184,10 @@ class Recorder:
                 from workbench.ledger import Ledger
 
                 self._ledger = Ledger.open(self.project)
+                spool.mark(self.project)
                 self._ledger.reconcile()
             act(self._ledger)
-        except LedgerError as error:
+        except (LedgerError, OSError) as error:
             self._note(f"{error}; the run goes on, but it may be missing in 'workbench runs'")
             return False
         return True
@@ -185,83 +208,3 @@ class Recorder:
     def _note(self, notice: str) -> None:
         if notice not in self.notices:
             self.notices.append(notice)
-
-
-class Tracker:
-    """The tracking process, seen from the run: started when first needed, poked, and listened to."""
-
-    def __init__(self, project: Project, hear: Callable[[Mapping[str, Any]], None]) -> None:
-        self.project = project
-        self.log = project.state / "tracking.log"
-        self.down = False
-        """It has ended, or said that MLflow cannot be used."""
-        self._hear = hear
-        self._process: subprocess.Popen[str] | None = None
-        self._reader: threading.Thread | None = None
-
-    @property
-    def started(self) -> bool:
-        return self._process is not None
-
-    def poke(self) -> None:
-        """Say that the ledger has something new."""
-        if self._process is None:
-            self._start()
-        try:
-            if self._process is not None and self._process.stdin is not None:
-                self._process.stdin.write("\n")
-                self._process.stdin.flush()
-        except (OSError, ValueError):
-            self.down = True
-
-    def close(self, timeout: float) -> bool:
-        """End its input, and wait for its last sync; whether all was sent."""
-        if self._process is None:
-            return not self.down
-        try:
-            if self._process.stdin is not None:
-                self._process.stdin.close()
-        except OSError:
-            pass
-        if timeout <= 0:
-            return True
-        try:
-            code = self._process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            return False
-        if self._reader is not None:
-            self._reader.join(5)
-        return code == 0
-
-    def _start(self) -> None:
-        from workbench.mlflow_store import environment
-
-        command = [sys.executable, "-m", "workbench.tracking", str(self.project.root), str(os.getpid())]
-        try:
-            long = self.log.exists() and self.log.stat().st_size > LOG_BYTES
-            with self.log.open("wb" if long else "ab") as log:
-                self._process = subprocess.Popen(
-                    command,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=log,
-                    text=True,
-                    cwd=self.project.root,
-                    env={**os.environ, **environment(self.project)},
-                )
-        except OSError as error:
-            self.down = True
-            self._hear({"notice": f"the tracking process cannot be started: {error}"})
-            return
-        if self._process.stdout is not None:
-            self._reader = threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True)
-            self._reader.start()
-
-    def _read(self, stream: IO[str]) -> None:
-        with stream:
-            for line in stream:
-                message = json.loads(line)
-                self.down = self.down or bool(message.get("down"))
-                self._hear(message)
-        self.down = True
-        self._hear({})

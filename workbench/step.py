@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.errors import KernelError
 from workbench.events import Failure
 
 if TYPE_CHECKING:
@@ -75,9 +76,13 @@ def execute(
 
     `host` starts the kernel (default: this process's own). `stop` is asked ten times a second; when it says yes, the running cell is interrupted.
     """
+    from jupyter_client.kernelspec import NoSuchKernel
+
     began = time.monotonic()
     try:
         result = asyncio.run(_execute(task, watcher, stop, host))
+    except NoSuchKernel:
+        result = StepResult(0, Failure("kernel", f"the kernel '{task.kernel}' is not installed"))
     except OSError as error:
         result = StepResult(0, _disk_failure(error, task))
     return replace(result, seconds=time.monotonic() - began)
@@ -99,6 +104,7 @@ async def _execute(
     executed = ExecutedNotebook(_parameterized(task), task.executed, secrets)
     kernel = kernel_manager(
         task.kernel,
+        host=host,
         cold=task.cold,
         memory_limit=task.memory_limit,
         threads=task.threads,
@@ -120,7 +126,7 @@ async def _execute(
         failure = _cell_failure(executed, client.position, error)
     except DeadKernelError:
         failure = _dead_kernel(kernel, executed, client.position)
-    except RuntimeError as error:
+    except (RuntimeError, KernelError) as error:
         failure = Failure("kernel", f"the kernel '{task.kernel}' did not start: {error}")
     executed.finish(failed=failure is not None)
     report = _exit_report(kernel)
@@ -162,11 +168,11 @@ def _missing_output(task: StepTask) -> Failure | None:
 
 
 def _cell_failure(executed: ExecutedNotebook, position: int | None, error: Any) -> Failure:
-    from workbench.cells import error_line, plain_traceback
+    from workbench.cells import error_line, without_colours
 
     cell = executed.notebook.cells[position] if position is not None else None
-    trace = plain_traceback(str(error.traceback))
-    message = f"{error.ename}: {plain_traceback(str(error.evalue))}".removesuffix(": ")
+    trace = without_colours(str(error.traceback))
+    message = f"{error.ename}: {without_colours(str(error.evalue))}".removesuffix(": ")
     if error.ename == "SystemExit":
         message = f"the cell called sys.exit({error.evalue})"
     elif error.ename in ("ModuleNotFoundError", "ImportError"):

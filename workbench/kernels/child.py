@@ -87,7 +87,7 @@ def _renew(launch: Launch, origin: Origin) -> None:
     """Replace what belongs to one process: environment, search path, random state, thread pools, main module."""
     linux.name_process("ipykernel")
     os.environ.clear()
-    os.environ.update(launch.env)
+    os.environ.update({**origin.variables, **launch.env})
     time.tzset()
     sys.path[:] = [*(os.path.abspath(entry) for entry in path_entries(launch.env)), *origin.path]  # noqa: PTH100
     sys.orig_argv[:] = launch.argv
@@ -96,6 +96,9 @@ def _renew(launch: Launch, origin: Origin) -> None:
         numpy_random.seed()
     if processes := sys.modules.get("multiprocessing.process"):
         processes.current_process().authkey = os.urandom(32)
+    if matplotlib := sys.modules.get("matplotlib"):
+        inline = "module://matplotlib_inline.backend_inline"
+        matplotlib.rcParams["backend"] = launch.env.get("MPLBACKEND") or inline
     threads.set_limits(launch.threads, launch.env)
     for name in origin.own_modules:
         # A workbench that is being developed must be read again like any project module.

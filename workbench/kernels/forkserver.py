@@ -71,15 +71,17 @@ class Host:
         self.control = socket.socket(fileno=settings.control)
         self.lines = Lines()
         self.imports = Imports((*BASE, *settings.imports), settings.unsafe)
+        self.environment = dict(os.environ)
+        package = __package__.partition(".")[0]
         self.origin = Origin(
             folder=settings.folder,
             path=tuple(split_path(settings.excluded)),
-            own_modules=tuple(
-                name for name in sys.modules if name.partition(".")[0] == __package__.partition(".")[0]
-            ),
+            variables={},
+            own_modules=tuple(name for name in sys.modules if name.partition(".")[0] == package),
         )
         self.requests = list(_restore(settings.pending))
         self.guards: set[int] = set()
+        self.owner_pidfd = linux.open_pidfd(settings.owner)
         self.wakeup = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         # Nothing that an import prints belongs in the owner's terminal; kernels get the real streams back.
         self.streams = (os.open(os.devnull, os.O_RDWR), os.dup(1), os.dup(2))
@@ -105,8 +107,8 @@ class Host:
         selector.register(self.listener, selectors.EVENT_READ, self._accept)
         selector.register(self.control, selectors.EVENT_READ, self._obey)
         selector.register(self.wakeup[0], selectors.EVENT_READ, self._collect)
-        if (pidfd := linux.open_pidfd(self.settings.owner)) is not None:
-            selector.register(pidfd, selectors.EVENT_READ, self._end)
+        if self.owner_pidfd is not None:
+            selector.register(self.owner_pidfd, selectors.EVENT_READ, self._end)
         signal.set_wakeup_fd(self.wakeup[1], warn_on_full_buffer=False)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -176,11 +178,19 @@ class Host:
         names = ("stdin", "stdout", "stderr")
         streams = [given.get(name, own) for name, own in zip(names, self.streams, strict=True)]
         unused = {*self.wakeup, *self.streams, self.settings.listener, self.settings.control}
+        if self.owner_pidfd is not None:
+            unused.add(self.owner_pidfd)
         for other in self.requests:
             unused |= {other.owner.fileno(), *other.streams}
         for descriptor in unused - set(streams):
             os.close(descriptor)
-        guard_kernel(request.launch, request.owner, streams, self.origin)
+        guard_kernel(
+            request.launch, request.owner, streams, replace(self.origin, variables=self._set_by_imports())
+        )
+
+    def _set_by_imports(self) -> dict[str, str]:
+        """Environment variables that were not there when the host started."""
+        return {key: value for key, value in os.environ.items() if self.environment.get(key) != value}
 
     def _import_one(self) -> None:
         name = self.imports.next(name for request in self.requests for name in request.imports)

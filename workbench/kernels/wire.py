@@ -68,6 +68,8 @@ class Origin:
     folder: str
     path: tuple[str, ...]
     """`sys.path` of a fresh interpreter, without the entries of PYTHONPATH."""
+    variables: dict[str, str]
+    """Environment variables that imports have set; the libraries count on them."""
     own_modules: tuple[str, ...]
     """This package, as loaded in the host."""
 

@@ -1,0 +1,106 @@
+# Everything a clone needs: make demo, make test. They set themselves up; `make` alone says what there is.
+
+PYTHON ?= python3
+JOBS   ?= 2
+UV     := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
+RUN    := .venv/bin
+READY  := .venv/ready
+
+# Bytecode is kept: starts are three times faster. No library that we start calls home.
+unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH VIRTUAL_ENV UV_PROJECT_ENVIRONMENT
+export UV_COMPILE_BYTECODE := 1
+export UV_PYTHON_DOWNLOADS := never
+export MLFLOW_DISABLE_TELEMETRY := true
+export YDATA_PROFILING_NO_ANALYTICS := 1
+export STREAMLIT_BROWSER_GATHER_USAGE_STATS := false
+
+say = @printf '==> %s\n'
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test check fix bench lab app browser clean
+
+help: ## say what there is
+	@echo "Targets (each sets up what it needs):"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
+
+demo: $(READY) ## run the flight-delay pipeline on real data and say what came of it
+	$(say) "running the pipeline notebooks/train.yaml; a second run takes everything from the cache"
+	@$(RUN)/workbench run train
+	@$(RUN)/workbench runs show latest
+	@echo
+	@echo "Open next:  make app   runs and models in the browser"
+	@echo "            make lab   the notebooks; start with notebooks/explore.ipynb"
+	@echo "            .venv/bin/workbench mlflow    metrics, artifacts and model versions"
+
+test: check ## all that CI runs: check, the tests with coverage, the notebooks
+	$(say) "tests, $(JOBS) at a time, with coverage"
+	@$(RUN)/pytest -n $(JOBS) --dist worksteal --cov --cov-report=term:skip-covered
+	$(say) "notebooks on a small real sample"
+	@$(RUN)/python tests/notebooks $(JOBS)
+
+check: $(READY) ## lint, format, types, layers, notebooks without outputs
+	$(say) "ruff"
+	@$(RUN)/ruff check --quiet .
+	@$(RUN)/ruff format --check --quiet .
+	$(say) "mypy"
+	@$(RUN)/mypy
+	$(say) "import-linter"
+	@$(RUN)/lint-imports --no-logo | tail -n 4
+	$(say) "notebooks without outputs"
+	@$(RUN)/nbstripout --keep-id --verify notebooks/*.ipynb
+
+fix: $(READY) ## format, repair what ruff can, strip the notebooks' outputs
+	@$(RUN)/nbstripout --keep-id notebooks/*.ipynb
+	@$(RUN)/ruff check --fix .
+	@$(RUN)/ruff format .
+
+bench: $(READY) ## measure what the README claims
+	@$(RUN)/python -m benchmarks
+
+lab: $(READY) ## JupyterLab on the notebooks, on this machine only
+	@$(RUN)/jupyter lab --ServerApp.ip=127.0.0.1 --ServerApp.root_dir=. $(if $(filter 0,$(shell id -u)),--allow-root) \
+	    --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
+
+app: $(READY) ## the app on http://127.0.0.1:8501, on this machine only
+	@$(RUN)/streamlit run app/main.py --server.address 127.0.0.1 --server.headless true
+
+browser: ## install Debian's chromium for the browser tests (as root)
+	@command -v chromium >/dev/null || { apt-get update -qq && \
+	    apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core fonts-noto-color-emoji >/dev/null; }
+
+clean: ## remove the environment and caches; results in .workbench/ and reports/ stay
+	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The environment knows where it was made; in a folder that was moved it is brought up to date.
+ifneq ($(shell cat $(READY) 2>/dev/null),$(CURDIR))
+.PHONY: $(READY)
+endif
+
+define need_python
+	@command -v "$(PYTHON)" >/dev/null || { \
+	    echo "There is no '$(PYTHON)' here: install Python 3.11 or newer, or name one: make demo PYTHON=python3.12" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "'$(PYTHON)' is $$("$(PYTHON)" --version 2>&1); 3.11 or newer is needed: make demo PYTHON=python3.12" >&2; exit 1; }
+endef
+
+$(READY): uv.lock pyproject.toml | $(UV)
+	$(need_python)
+	$(say) "installing what uv.lock names into .venv and compiling it (a minute or two the first time)"
+	@test -e .venv/pyvenv.cfg || $(UV) venv --quiet --relocatable --python "$(PYTHON)" .venv
+	@$(UV) sync --frozen --all-extras --python "$(PYTHON)" --reinstall-package notebook-workbench $(if $(MAKE_TERMOUT),,--quiet)
+	@printf '%s\n' "$(CURDIR)" > $@
+
+.uv/bin/uv:
+	$(need_python)
+	$(say) "installing uv into .uv, since there is none on PATH"
+	@rm -rf .uv
+	@if "$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null; then \
+	    "$(PYTHON)" -m venv .uv && .uv/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.8'; \
+	elif "$(PYTHON)" -m pip --version >/dev/null 2>&1; then \
+	    "$(PYTHON)" -m pip install --quiet --disable-pip-version-check --target .uv 'uv>=0.8'; \
+	else \
+	    echo "'$(PYTHON)' has neither venv nor pip: install one of them (Debian: apt install python3-venv) or uv (https://docs.astral.sh/uv)" >&2; \
+	    exit 1; \
+	fi

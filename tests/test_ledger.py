@@ -28,15 +28,9 @@ from workbench.events import (
     StepStarted,
 )
 from workbench.ledger import STALE_SECONDS, Ledger
-from workbench.settings import Project, read_project
+from workbench.settings import Project
 
 NOW = 1_795_478_983.25
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    (tmp_path / "workbench.toml").write_text('[project]\nname = "demo"\n')
-    return read_project(tmp_path)
 
 
 @pytest.fixture
@@ -82,7 +76,7 @@ def test_a_run_from_start_to_end(ledger: Ledger) -> None:
             None,
             1000,
             ("spilled",),
-        )  # fmt: skip
+        )
     )
     ledger.record(StepFinished(NOW + 3, run, "train", "cached", "cached", "f2", outputs={"model": "d3"}))
     ledger.record(RunFinished(NOW + 4, run, "done", 4.0, "all well"))
@@ -208,7 +202,6 @@ def test_a_live_run_is_left_alone(ledger: Ledger) -> None:
 
 def test_a_run_whose_process_is_gone_is_crashed(project: Project, ledger: Ledger) -> None:
     code = (
-        "import sys; sys.path.insert(0, 'tests')\n"
         "from pathlib import Path; from workbench.settings import read_project\n"
         "from workbench.ledger import Ledger; from workbench.events import *\n"
         f"ledger = Ledger.open(read_project(Path({str(project.root)!r})))\n"

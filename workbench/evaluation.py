@@ -120,6 +120,18 @@ METRICS: Mapping[str, Metric] = {
 }
 
 
+@dataclass(frozen=True)
+class Measured:
+    """Every metric of METRICS for one model: on the rows themselves, and on each resample of them."""
+
+    values: Mapping[str, float]
+    resampled: Mapping[str, Floats]
+
+    def intervals(self) -> dict[str, Interval]:
+        """Each metric with its interval."""
+        return {name: _interval(self.values[name], self.resampled[name]) for name in self.values}
+
+
 def point(labels: ArrayLike, scores: ArrayLike) -> dict[str, float]:
     """Every metric of METRICS without interval. Raises ValueError as `measure` does."""
     actual, predicted = _checked(labels, scores)
@@ -127,35 +139,30 @@ def point(labels: ArrayLike, scores: ArrayLike) -> dict[str, float]:
     return {name: float(metric(actual, predicted, once)[0]) for name, metric in METRICS.items()}
 
 
-def measure(labels: ArrayLike, scores: ArrayLike, weights: Counts) -> dict[str, Interval]:
-    """Every metric of METRICS with its interval.
+def measure(labels: ArrayLike, scores: ArrayLike, weights: Counts) -> Measured:
+    """Every metric of METRICS, on the rows and on each resample.
 
     `labels` (rows,) are 0 and 1, `scores` (rows,) probabilities, `weights` (resamples, rows).
     Raises ValueError for other shapes or values.
     """
     actual, predicted = _checked(labels, scores, weights)
-    values = point(actual, predicted)
-    return {name: _interval(values[name], METRICS[name](actual, predicted, weights)) for name in METRICS}
+    resampled = {name: metric(actual, predicted, weights) for name, metric in METRICS.items()}
+    return Measured(point(actual, predicted), resampled)
 
 
-def compare(
-    labels: ArrayLike, scores: ArrayLike, reference: ArrayLike, weights: Counts
-) -> dict[str, Interval]:
-    """Every metric of `scores` minus that of `reference`, paired: both see the same resamples.
+def compare(ours: Measured, theirs: Measured) -> dict[str, Interval]:
+    """Every metric of ours minus theirs, paired: both must have been measured under the same weights.
 
     An interval that excludes zero is a difference. For all but `auc`, less is better. Raises ValueError
-    as `measure` does.
+    when the numbers of resamples differ.
     """
-    actual, ours = _checked(labels, scores, weights)
-    _, theirs = _checked(labels, reference, weights)
-    our_values, their_values = point(actual, ours), point(actual, theirs)
-    return {
-        name: _interval(
-            our_values[name] - their_values[name],
-            metric(actual, ours, weights) - metric(actual, theirs, weights),
-        )
-        for name, metric in METRICS.items()
-    }
+    differences = {}
+    for name, resampled in ours.resampled.items():
+        if resampled.shape != theirs.resampled[name].shape:
+            raise ValueError(f"{len(resampled)} resamples against {len(theirs.resampled[name])}: not a pair")
+        value = ours.values[name] - theirs.values[name]
+        differences[name] = _interval(value, resampled - theirs.resampled[name])
+    return differences
 
 
 def slices(
@@ -188,15 +195,12 @@ def slices(
 
 
 def _slice(actual: Floats, ours: Floats, theirs: Floats, drawn: Counts) -> dict[str, Any]:
-    once = np.ones((1, len(actual)))
-    area, loss = auc(actual, ours, once)[0], log_loss(actual, ours, once)[0]
-    gain = loss - log_loss(actual, theirs, once)[0]
-    losses = log_loss(actual, ours, drawn)
-    gains = losses - log_loss(actual, theirs, drawn)
+    measured = measure(actual, ours, drawn)
+    found = measured.intervals()
     return {
-        "auc": _interval(area, auc(actual, ours, drawn)).as_dict(),
-        "log_loss": _interval(loss, losses).as_dict(),
-        "log_loss_difference": _interval(gain, gains).as_dict(),
+        "auc": found["auc"].as_dict(),
+        "log_loss": found["log_loss"].as_dict(),
+        "log_loss_difference": compare(measured, measure(actual, theirs, drawn))["log_loss"].as_dict(),
     }
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from workbench.digests import digest_bytes
 from workbench.imports import code_digest
-from workbench.notebook import Notebook
+from workbench.notebook import Notebook, assigned
 
 Digest = str
 
@@ -25,7 +25,7 @@ class Ingredients:
     cells: tuple[Digest, ...]
     """Code cells as parsed, without the empty ones."""
     parameters: Mapping[str, Any]
-    """Effective values, by name."""
+    """Effective values, by name, as JSON has them: see `plain`."""
     inputs: Mapping[str, Digest]
     outputs: Mapping[str, str]
     """File names, by name."""
@@ -39,14 +39,17 @@ class Ingredients:
 
     def fingerprint(self) -> Digest:
         """64 hexadecimal digits (SHA-256 of the canonical JSON)."""
-        return digest_bytes(json.dumps(asdict(self), sort_keys=True, separators=(",", ":")).encode())
+        return digest_bytes(_canonical(self.as_json()).encode())
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Ingredients:
-        """Raises TypeError or KeyError when `value` was written by another version."""
+        """Raises TypeError or KeyError when `value` is damaged or was written by another version."""
+        tables = ("parameters", "inputs", "outputs", "modules", "packages")
+        if not isinstance(value["cells"], list) or not all(isinstance(value[name], dict) for name in tables):
+            raise TypeError("these are no ingredients")
         return cls(**{**value, "cells": tuple(value["cells"])})
 
     def differences(self, older: Ingredients) -> list[str]:
@@ -66,24 +69,47 @@ class Ingredients:
 def cell_digests(notebook: Notebook) -> tuple[Digest, ...]:
     """A digest of each code cell. Literal defaults in the parameters cell count by their effective value."""
     if notebook.language != "python":
-        return tuple(digest_bytes(source.strip().encode()) for source in notebook.sources if source.strip())
+        texts = [source.strip() for source in notebook.sources]
+        return tuple(digest_bytes(text.encode(errors="surrogatepass")) for text in texts if text)
     digests: list[Digest] = []
     for position, tree in enumerate(notebook.trees):
         if position == notebook.parameters_cell:
-            kept = [node for node in tree.body if not _is_literal_parameter(node, notebook)]
-            digests.append(code_digest(ast.Module(kept, [])))
+            digests.append(code_digest(ast.Module(_without_literals(tree.body, notebook), [])))
         elif tree.body:
             digests.append(code_digest(tree))
     return tuple(digests)
 
 
-def _is_literal_parameter(node: ast.stmt, notebook: Notebook) -> bool:
-    target: ast.expr | None = node.target if isinstance(node, ast.AnnAssign) else None
-    if isinstance(node, ast.Assign) and len(node.targets) == 1:
-        target = node.targets[0]
-    if not isinstance(target, ast.Name) or target.id not in notebook.parameters:
-        return False
-    return not notebook.parameters[target.id].computed
+def plain(value: Any) -> Any:
+    """A parameter's value as JSON has it, so that it is equal to what is read back; a set is sorted."""
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key if isinstance(key, str) else f"({key!r})": plain(item) for key, item in value.items()}
+    if isinstance(value, set | frozenset):
+        return {"set": sorted(map(repr, value))}
+    return value if value is None or isinstance(value, str | int | float) else repr(value)
+
+
+def _without_literals(body: list[ast.stmt], notebook: Notebook) -> list[ast.stmt]:
+    """The parameters cell without the defaults that count by their effective value.
+
+    Where the cell computes anything, it may compute it from a default that is overridden only after it, so all of
+    the cell counts.
+    """
+    rest = [statement for statement in body if not _is_literal_parameter(statement, notebook)]
+    passive = all(
+        isinstance(node, ast.Import | ast.ImportFrom)
+        or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+        for node in rest
+    )
+    return rest if passive else body
+
+
+def _is_literal_parameter(statement: ast.stmt, notebook: Notebook) -> bool:
+    names, _, _ = assigned(statement)
+    parameters = [notebook.parameters[name] for name in names]
+    return bool(parameters) and not any(parameter.computed for parameter in parameters)
 
 
 def _cells(old: tuple[Digest, ...], new: tuple[Digest, ...]) -> Iterator[str]:
@@ -107,7 +133,7 @@ def _values(what: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterat
             yield f"{what} {name} added ({_short(new[name])})"
         elif name not in new:
             yield f"{what} {name} removed"
-        elif old[name] != new[name]:
+        elif _canonical(old[name]) != _canonical(new[name]):
             yield f"{what} {name} {_short(old[name])} → {_short(new[name])}"
 
 
@@ -128,6 +154,11 @@ def _versions(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:
             package, _, version = after.rpartition(" ")
             same = bool(package) and before.startswith(f"{package} ")
             yield f"{before} → {version}" if same else f"package {name}: {before} → {after}"
+
+
+def _canonical(value: Any) -> str:
+    """JSON that is the same for the same value: 1, 1.0 and true are three values, NaN is one."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def _short(value: Any) -> str:

@@ -9,12 +9,14 @@ import ast
 import json
 import os
 import sys
+import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.digests import digest_bytes, write_atomically
-from workbench.notebook import imported_modules
+from workbench.digests import CLOCK_TICK_NS, digest_bytes, write_atomically
+from workbench.notebook import imported_modules, parse_code
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,9 @@ class ProjectModules:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._read: dict[Path, tuple[str, frozenset[str]]] = {}
+        self._read: dict[tuple[str, Path], tuple[str, frozenset[str]]] = {}
+        self._files: dict[tuple[str, Path], list[tuple[str, Path]]] = {}
+        self._ours: dict[tuple[str, Path], bool] = {}
 
     def follow(self, names: Iterable[str], folder: Path) -> Imports:
         """Follow imports from a notebook in `folder` until they leave the project."""
@@ -49,9 +53,13 @@ class ProjectModules:
                 continue
             seen.add(name)
             top = name.partition(".")[0]
-            files = _module_files(name, places)
+            if (name, folder) not in self._files:
+                self._files[name, folder] = _module_files(name, places)
+            files = self._files[name, folder]
             if not files:
-                if top not in sys.stdlib_module_names and not _is_project_package(top, places):
+                if (top, folder) not in self._ours:
+                    self._ours[top, folder] = top in sys.stdlib_module_names or _is_namespace(top, places)
+                if not self._ours[top, folder]:
                     outside.add(name)
                 continue
             for module, file in files:
@@ -62,15 +70,15 @@ class ProjectModules:
         return Imports(modules, packages, frozenset(outside))
 
     def _module(self, name: str, file: Path) -> tuple[str, frozenset[str]]:
-        if file not in self._read:
+        if (name, file) not in self._read:
             source = file.read_bytes()
             package = name if file.name == "__init__.py" else name.rpartition(".")[0]
             try:
-                tree = ast.parse(source)
-                self._read[file] = code_digest(tree), frozenset(imported_modules(tree, package))
+                tree = parse_code(source)
+                self._read[name, file] = code_digest(tree), frozenset(imported_modules(tree, package))
             except (SyntaxError, ValueError):  # the notebook will say so; until then its bytes stand for it
-                self._read[file] = digest_bytes(source), frozenset()
-        return self._read[file]
+                self._read[name, file] = digest_bytes(source), frozenset()
+        return self._read[name, file]
 
 
 def code_digest(tree: ast.AST) -> str:
@@ -87,16 +95,20 @@ def package_versions(names: Iterable[str], memory: Path) -> dict[str, str]:
     wanted = sorted(names)
     if not wanted:
         return {}
-    stamp = [[entry, os.stat(entry).st_mtime_ns] for entry in sys.path if os.path.isdir(entry)]  # noqa: PTH112, PTH116
+    changed = {entry: os.stat(entry).st_mtime_ns for entry in sys.path if os.path.isdir(entry)}  # noqa: PTH112, PTH116
+    stamp = [[entry, time_ns] for entry, time_ns in changed.items()]
     try:
         kept = json.loads(memory.read_bytes())
         index: dict[str, str] = kept["packages"] if kept["stamp"] == stamp else {}
     except (OSError, ValueError, LookupError, TypeError):
         index = {}
     if not index:
+        settled = time.time_ns() - max(changed.values(), default=0) > CLOCK_TICK_NS
         index = _installed()
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(memory, json.dumps({"stamp": stamp, "packages": index}))
+        if settled:  # else a change within the same tick of the clock would not be seen
+            with suppress(OSError):
+                memory.parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(memory, json.dumps({"stamp": stamp, "packages": index}))
     return {name: index.get(name, "not installed") for name in wanted}
 
 
@@ -104,7 +116,9 @@ def _installed() -> dict[str, str]:
     from importlib.metadata import packages_distributions, version
 
     return {
-        name: ", ".join(f"{distribution} {version(distribution)}" for distribution in sorted(set(found)))
+        name: ", ".join(
+            f"{distribution} {version(distribution)}" for distribution in sorted(set(found) - {None})
+        )
         for name, found in packages_distributions().items()
     }
 
@@ -130,6 +144,15 @@ def _module_files(name: str, places: Iterable[Path]) -> list[tuple[str, Path]]:
     return []
 
 
-def _is_project_package(top: str, places: Iterable[Path]) -> bool:
-    """Whether a name without a file of its own is a folder of project modules (a namespace package)."""
-    return any(next((place / top).glob("*.py"), None) is not None for place in places)
+def _is_namespace(top: str, places: Iterable[Path]) -> bool:
+    """Whether a name without a file of its own is a folder of project modules (a namespace package).
+
+    Python takes an installed package of that name before such a folder.
+    """
+    from importlib.machinery import PathFinder
+
+    if all(next((place / top).rglob("*.py"), None) is None for place in places):
+        return False
+    ours = {str(place) for place in places}
+    installed = PathFinder.find_spec(top, [entry for entry in sys.path if entry and entry not in ours])
+    return installed is None or installed.origin is None

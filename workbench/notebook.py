@@ -8,87 +8,26 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import tokenize
-import types
+import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from io import StringIO
 from pathlib import Path
-from typing import Any, Literal, Optional, Union, get_args, get_origin
+from typing import Any
 
 from workbench.errors import Problem, SpecError
+from workbench.parameters import MISSING, TYPES, Parameter, annotated_type, type_name
 
-_TYPES: dict[str, Any] = {
-    "int": int, "float": float, "str": str, "bool": bool, "list": list, "dict": dict, "tuple": tuple,
-    "None": None, "Any": Any, "object": Any, "Literal": Literal, "Optional": Optional, "Union": Union,
-    "List": list, "Dict": dict,
-}  # fmt: skip
+__all__ = ["MISSING", "Notebook", "Parameter", "assigned", "imported_modules", "parse_code", "read_notebook"]
 
-MISSING: Any = type("Missing", (), {"__repr__": lambda _: "<no default>", "__bool__": lambda _: False})()
-"""Stands for a default that is not there, or that only running the notebook would tell."""
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One name that the parameters cell assigns."""
-
-    name: str
-    annotation: str
-    """As written, or the type of the default where nothing is written; 'Any' where that says nothing."""
-    type: Any = field(compare=False, repr=False)
-    default: Any
-    """The literal default, or MISSING when it is required or computed."""
-    computed: str = ""
-    """The default's source where it is an expression rather than a literal."""
-    help: str = ""
-
-    @property
-    def required(self) -> bool:
-        """Whether a value must be given: annotated without a default."""
-        return self.default is MISSING and not self.computed
-
-    def accepts(self, value: Any) -> bool:
-        """Whether `value` is already of the declared type, without any conversion."""
-        return _is(value, self.type)
-
-    def coerce(self, value: Any) -> Any:
-        """`value` as the declared type, strictly: an int is a float, '3' is not an int.
-
-        Raises ValueError that says what was expected.
-        """
-        if self.type is float and type(value) is int:
-            return float(value)
-        if self.accepts(value):
-            return value
-        from pydantic import TypeAdapter, ValidationError
-
-        try:
-            return TypeAdapter(self.type).validate_python(value, strict=True)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = "".join(
-                f"[{part!r}]" for part in first["loc"] if not isinstance(part, str) or "[" not in part
-            )
-            inside = f" at {where}" if isinstance(value, list | dict) and where else ""
-            raise ValueError(f"{value!r} is not {self.annotation}{inside} ({first['msg'].lower()})") from None
-
-    def parse(self, text: str) -> Any:
-        """A value typed on a command line: read as YAML where that gives the declared type, else as a string.
-
-        Raises ValueError as `coerce` does.
-        """
-        from workbench.yamls import parse_value
-
-        try:
-            value = parse_value(text)
-        except ValueError:
-            value = text
-        if self.accepts(value) or (self.type is float and type(value) is int):
-            return self.coerce(value)
-        if self.accepts(text):
-            return text
-        return self.coerce(value)
+_ASSIGNMENT = re.compile(
+    r"(?:(?:val|var|let|const)\s+)?(?P<name>[A-Za-z_]\w*)\s*(?:<-|=(?![=>]))\s*"
+    r"""(?P<value>(?:"[^"]*"|'[^']*'|[^#"'])+?)\s*;?\s*(?:(?:\#|//)\s*(?P<help>.*))?"""
+)
+"""A parameter in a language that is not Python: `name <- value` or `name = value` at the start of a line."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +46,16 @@ class Notebook:
     @cached_property
     def trees(self) -> tuple[ast.Module, ...]:
         """The code cells as parsed, magics transformed as IPython does. Raises SpecError."""
-        return tuple(_parse(self.path, number, source) for number, source in enumerate(self.sources, 1))
+        trees: list[ast.Module] = []
+        problems: list[Problem] = []
+        for number, source in enumerate(self.sources, 1):
+            try:
+                trees.append(_parse(self.path, number, source))
+            except SpecError as error:
+                problems += error.problems
+        if problems:
+            raise SpecError(problems)
+        return tuple(trees)
 
     @cached_property
     def imports(self) -> frozenset[str]:
@@ -120,31 +68,42 @@ class Notebook:
 def read_notebook(path: Path) -> Notebook:
     """Read the notebook at `path`. Raises SpecError when it is no notebook or its parameters are wrong."""
     document = _load(path)
-    metadata = document.get("metadata") or {}
-    kernelspec = metadata.get("kernelspec") or {}
-    language = (
-        kernelspec.get("language") or (metadata.get("language_info") or {}).get("name") or "python"
-    ).lower()
+    metadata = _table(document.get("metadata"))
+    kernelspec = _table(metadata.get("kernelspec"))
+    language = kernelspec.get("language") or _table(metadata.get("language_info")).get("name")
+    language = language.lower() if isinstance(language, str) else "python"
     sources: list[str] = []
     tagged: int | None = None
     for cell in document["cells"]:
         if cell.get("cell_type") != "code":
             continue
-        if tagged is None and "parameters" in ((cell.get("metadata") or {}).get("tags") or ()):
+        tags = _table(cell.get("metadata")).get("tags")
+        if tagged is None and isinstance(tags, list) and "parameters" in tags:
             tagged = len(sources)
         source = cell.get("source", "")
-        sources.append(source if isinstance(source, str) else "".join(source))
+        sources.append("".join(map(str, source)) if isinstance(source, list) else str(source))
     parameters: Mapping[str, Parameter] = {}
-    if tagged is not None and language == "python":
-        parameters = _parameters(path, tagged + 1, sources[tagged])
+    if tagged is not None:
+        declared = _parameters if language == "python" else _foreign_parameters
+        parameters = declared(path, tagged + 1, sources[tagged])
     return Notebook(
         path=path,
         language=language,
-        kernel=kernelspec.get("name") or "python3",
+        kernel=str(kernelspec.get("name") or "python3"),
         sources=tuple(sources),
         parameters_cell=tagged,
         parameters=parameters,
     )
+
+
+def parse_code(source: str | bytes) -> ast.Module:
+    """Python source as parsed, silently. Raises SyntaxError or ValueError."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # "\\d" in a string is the author's business, when the code runs
+        try:
+            return ast.parse(source)
+        except (RecursionError, MemoryError):
+            raise ValueError("this is nested too deep for Python") from None
 
 
 def imported_modules(tree: ast.AST, package: str = "") -> Iterator[str]:
@@ -172,32 +131,51 @@ def _load(path: Path) -> dict[str, Any]:
     """The notebook's JSON, brought to format 4. Raises SpecError."""
     try:
         text = path.read_text(encoding="utf-8")
+        document = json.loads(text)
     except FileNotFoundError:
         raise SpecError([Problem("there is no such notebook", path)]) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpecError([Problem(f"cannot be read: {error}", path)]) from error
-    try:
-        document = json.loads(text)
+    except OSError as error:
+        raise SpecError([Problem(f"cannot be read: {error.strerror}", path)]) from error
+    except UnicodeDecodeError as error:
+        raise SpecError([Problem(f"is no notebook: not UTF-8 text (byte {error.start})", path)]) from error
     except json.JSONDecodeError as error:
         raise SpecError([Problem(f"not valid JSON: {error.msg}", path, error.lineno)]) from error
+    except RecursionError:
+        raise SpecError([Problem("is no notebook: its JSON is nested too deep", path)]) from None
     if isinstance(document, dict) and isinstance(document.get("worksheets"), list):
-        import nbformat
-
-        document = nbformat.convert(nbformat.from_dict(document), 4)
+        document = _modern(path, document)
     if not isinstance(document, dict) or not isinstance(document.get("cells"), list):
         raise SpecError([Problem("is JSON but not a notebook: it has no list 'cells'", path)])
+    if wrong := [number for number, cell in enumerate(document["cells"], 1) if not isinstance(cell, dict)]:
+        raise SpecError([Problem(f"is no notebook: cell {wrong[0]} is not an object", path)])
     return document
+
+
+def _modern(path: Path, document: dict[str, Any]) -> Any:
+    """A notebook of format 3 as format 4."""
+    import nbformat
+
+    try:
+        return nbformat.convert(nbformat.from_dict(document), 4)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise SpecError(
+            [Problem(f"is a notebook of an old format that cannot be read: {error!r}", path)]
+        ) from error
+
+
+def _table(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _parse(path: Path, number: int, source: str) -> ast.Module:
     """One code cell as Python. `number` counts code cells from 1, for the message."""
     try:
-        return ast.parse(source)
+        return parse_code(source)
     except (SyntaxError, ValueError):
         from IPython.core.inputtransformer2 import TransformerManager
 
         try:
-            return ast.parse(TransformerManager().transform_cell(source))
+            return parse_code(TransformerManager().transform_cell(source))
         except (SyntaxError, ValueError) as error:
             line = getattr(error, "lineno", None)
             where = f" line {line}" if line else ""
@@ -211,32 +189,46 @@ def _parameters(path: Path, number: int, source: str) -> dict[str, Parameter]:
     found: dict[str, Parameter] = {}
     problems: list[Problem] = []
     for statement in tree.body:
-        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-            name, value = statement.target.id, statement.value
-            annotation: ast.expr | None = statement.annotation
-        elif isinstance(statement, ast.Assign) and all(isinstance(t, ast.Name) for t in statement.targets):
-            name, value, annotation = statement.targets[0].id, statement.value, None  # type: ignore[attr-defined]
-        else:
-            continue
+        names, annotation, value = assigned(statement)
         default, computed = _default(value)
-        declared = ast.unparse(annotation) if annotation else _type_name(default)
-        try:
-            kind = _annotation(annotation) if annotation else _TYPES[declared]
-        except ValueError as error:
-            problems.append(Problem(f"{error} (code cell {number}, line {statement.lineno})", path, key=name))
-            continue
-        parameter = Parameter(
-            name, declared, kind, default, computed, comments.get(statement.end_lineno or 0, "")
-        )
-        if default is not MISSING:
+        comment = comments.get(statement.end_lineno or 0, "")
+        for name in names:
+            declared = ast.unparse(annotation) if annotation else type_name(default)
             try:
-                parameter.coerce(default)
+                kind = annotated_type(annotation) if annotation else TYPES[declared]
+                found[name] = Parameter(name, declared, kind, default, computed, comment)
+            except ValueError as error:
+                where = f"code cell {number}, line {statement.lineno}"
+                problems.append(Problem(f"{error} ({where})", path, key=name))
+                continue
+            try:
+                if default is not MISSING:
+                    found[name].coerce(default)
             except ValueError as error:
                 problems.append(Problem(f"the default {error}", path, key=name))
-        found[name] = parameter
     if problems:
         raise SpecError(problems)
     return found
+
+
+def assigned(statement: ast.stmt) -> tuple[list[str], ast.expr | None, ast.expr | None]:
+    """The plain names that a statement assigns, their annotation and the value. No names where it does not."""
+    if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+        return [statement.target.id], statement.annotation, statement.value
+    if isinstance(statement, ast.Assign):
+        names = [target.id for target in statement.targets if isinstance(target, ast.Name)]
+        if len(names) == len(statement.targets):
+            return names, None, statement.value
+    return [], None, None
+
+
+def _foreign_parameters(path: Path, number: int, source: str) -> dict[str, Parameter]:
+    """The names that a cell in another language assigns. Their values are that language's, so of any type."""
+    found = filter(None, map(_ASSIGNMENT.fullmatch, source.splitlines()))
+    return {
+        match["name"]: Parameter(match["name"], "Any", Any, MISSING, match["value"], match["help"] or "")
+        for match in found
+    }
 
 
 def _default(value: ast.expr | None) -> tuple[Any, str]:
@@ -245,39 +237,8 @@ def _default(value: ast.expr | None) -> tuple[Any, str]:
         return MISSING, ""
     try:
         return ast.literal_eval(value), ""
-    except ValueError:
+    except (ValueError, TypeError, SyntaxError, RecursionError):
         return MISSING, ast.unparse(value)
-
-
-def _type_name(default: Any) -> str:
-    """What a parameter without annotation may be: its default's type."""
-    name = type(default).__name__
-    return name if name in ("int", "float", "str", "bool", "list", "dict", "tuple") else "Any"
-
-
-def _annotation(node: ast.expr) -> Any:
-    """The type that an annotation spells, made of builtins and `typing` names only. Raises ValueError."""
-    if isinstance(node, ast.Constant) and node.value is None:
-        return None
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return _annotation(ast.parse(node.value, mode="eval").body)
-    if isinstance(node, ast.Attribute):
-        return _annotation(ast.Name(id=node.attr))
-    if isinstance(node, ast.Name) and node.id in _TYPES:
-        return _TYPES[node.id]
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-        return Union[_annotation(node.left), _annotation(node.right)]  # noqa: UP007 - built at run time
-    if isinstance(node, ast.Subscript):
-        outer = _annotation(node.value)
-        items = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-        if outer is Literal:
-            return Literal[tuple(ast.literal_eval(item) for item in items)]
-        inner = tuple(
-            ... if isinstance(i, ast.Constant) and i.value is ... else _annotation(i) for i in items
-        )
-        return outer[inner if len(inner) > 1 else inner[0]]
-    known = "int, float, str, bool, None, list, dict, X | None, Literal[...], list[X], dict[str, X]"
-    raise ValueError(f"the annotation '{ast.unparse(node)}' is not understood; expected {known}")
 
 
 def _trailing_comments(source: str) -> dict[int, str]:
@@ -287,26 +248,6 @@ def _trailing_comments(source: str) -> dict[int, str]:
         for token in tokenize.generate_tokens(StringIO(source).readline):
             if token.type == tokenize.COMMENT and token.line[: token.start[1]].strip():
                 comments[token.start[0]] = token.string.lstrip("# ").strip()
-    except (tokenize.TokenError, IndentationError):  # a magic in the cell: help texts are a courtesy
+    except (tokenize.TokenError, SyntaxError):  # a magic in the cell: help texts are a courtesy
         return comments
     return comments
-
-
-def _is(value: Any, kind: Any) -> bool:
-    """Whether `value` is exactly of type `kind`, through containers and unions."""
-    if kind is Any:
-        return True
-    if kind is None or kind is type(None):
-        return value is None
-    origin, arguments = get_origin(kind), get_args(kind)
-    if origin is Literal:
-        return any(type(value) is type(choice) and value == choice for choice in arguments)
-    if origin in (Union, types.UnionType):
-        return any(_is(value, option) for option in arguments)
-    if origin is list:
-        return type(value) is list and all(_is(item, arguments[0]) for item in value)
-    if origin is dict:
-        return type(value) is dict and all(
-            _is(key, arguments[0]) and _is(item, arguments[1]) for key, item in value.items()
-        )
-    return isinstance(kind, type) and type(value) is kind

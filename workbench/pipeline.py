@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import Problem, SpecError, did_you_mean
-from workbench.notebook import MISSING, Notebook
+from workbench.notebook import Notebook
+from workbench.parameters import MISSING
+from workbench.schema import branch_word
 from workbench.settings import Project
 
 
@@ -26,6 +28,8 @@ class Files:
     """An input from outside: a file, a folder or a glob, relative to the project root."""
 
     pattern: str
+    line: int | None = field(default=None, compare=False, repr=False)
+    """Where the pipeline file says so."""
 
     @property
     def many(self) -> bool:
@@ -116,10 +120,25 @@ def references(source: Input) -> tuple[OutputOf, ...]:
     return (source,) if isinstance(source, OutputOf) else tuple(source.values())
 
 
+def branch_key(step: str, branch: Mapping[str, Any]) -> str:
+    """The key of a step's branch; the step's name where there are no branches."""
+    inside = ",".join(f"{variable}={branch_word(value)}" for variable, value in branch.items())
+    return f"{step}[{inside}]" if inside else step
+
+
+def branch_label(branch: Mapping[str, Any]) -> str:
+    """What a fan-in calls a branch: its value, or all `variable=value` where there are several."""
+    if len(branch) == 1:
+        return branch_word(next(iter(branch.values())))
+    return ",".join(f"{variable}={branch_word(value)}" for variable, value in branch.items())
+
+
 def find_pipeline(project: Project, name: str | Path) -> Path:
     """The pipeline file called `name`, or at that path. Raises SpecError with the nearest name there is."""
     path = Path(name)
-    candidates: tuple[Path, ...] = (path, project.root / path) if path.suffix in (".yaml", ".yml") else ()
+    candidates: tuple[Path, ...] = ()
+    if path.suffix in (".yaml", ".yml"):
+        candidates = (path, project.root / path, project.notebooks / path)
     for candidate in (*candidates, *(project.notebooks / f"{name}{suffix}" for suffix in (".yaml", ".yml"))):
         if candidate.is_file():
             return candidate.resolve()

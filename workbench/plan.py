@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from workbench.digests import Digests
+from workbench.digests import Digests, digest_names
 from workbench.errors import Problem, SpecError, did_you_mean
-from workbench.fingerprint import Digest, Ingredients, cell_digests
+from workbench.fingerprint import Digest, Ingredients, cell_digests, plain
 from workbench.imports import Imports, ProjectModules, package_versions
 from workbench.notebook import Notebook
 from workbench.pipeline import Files, Input, OutputOf, Pipeline, Step
@@ -109,7 +109,7 @@ class Surroundings:
         cells, imports = self.code(step.notebook)
         return Ingredients(
             cells=cells,
-            parameters=step.effective,
+            parameters=plain(step.effective),
             inputs={name: self._input(step, name, source, outputs) for name, source in step.inputs.items()},
             outputs=step.outputs,
             modules=imports.modules,
@@ -125,37 +125,27 @@ class Surroundings:
         if not source.many:
             return [root / path] if (root / path).exists() else []
         base = Path(path.anchor) if path.is_absolute() else root
-        return sorted(base.glob(str(path.relative_to(path.anchor) if path.is_absolute() else path)))
+        found = base.glob(str(path.relative_to(path.anchor) if path.is_absolute() else path))
+        state = self.project.state
+        return sorted(path for path in found if path != state and state not in path.parents)
 
     def _input(self, step: Step, name: str, source: Input, outputs: Outputs) -> Digest:
         if isinstance(source, OutputOf):
             return outputs[source.step][source.output]
         if isinstance(source, Files):
             return self._outside(step, name, source)
-        from workbench.digests import digest_bytes
-
-        entries = [f"{label}\0{outputs[ref.step][ref.output]}\n" for label, ref in sorted(source.items())]
-        return digest_bytes("".join(entries).encode())
+        return digest_names({label: outputs[ref.step][ref.output] for label, ref in source.items()})
 
     def _outside(self, step: Step, name: str, source: Files) -> Digest:
-        from workbench.digests import digest_bytes
-
         found = self.files(source)
         if not found:
             nothing = "no file matches" if source.many else "there is no file"
-            raise SpecError(
-                [
-                    Problem(
-                        f"{nothing} '{source.pattern}' in '{self.project.root}'",
-                        key=f"steps.{step.name}.inputs.{name}",
-                    )
-                ]
-            )
+            message = f"{nothing} '{source.pattern}' in '{self.project.root}'"
+            raise SpecError([Problem(message, line=source.line, key=f"steps.{step.name}.inputs.{name}")])
         if not source.many:
             return self.digests.path(found[0])
         root = self.project.root
-        lines = [f"{_relative(path, root)}\0{self.digests.path(path)}\n" for path in found]
-        return digest_bytes("".join(lines).encode())
+        return digest_names({_relative(path, root): self.digests.path(path) for path in found})
 
 
 def make_plan(
@@ -189,7 +179,7 @@ def make_plan(
         if decision.manifest:
             known[key] = {name: stored.digest for name, stored in decision.manifest.outputs.items()}
     if problems:
-        raise SpecError(problems)
+        raise SpecError(dict.fromkeys(problems))
     return Plan(pipeline, decisions, surroundings, forced, _must_deliver(pipeline, known))
 
 
@@ -207,9 +197,12 @@ def decide(
     reason = forced or (None if step.cache else "cache: false")
     if reason is None:
         manifest = store.find(fingerprint)
-        if manifest is None:
+        if manifest is None or manifest.outputs.keys() != step.outputs.keys():
             reason = _what_changed(ingredients, store.latest(pipeline, step.key))
-        elif step.refresh is not None and (now or time.time()) - manifest.created > step.refresh:
+        elif (
+            step.refresh is not None
+            and (time.time() if now is None else now) - manifest.created > step.refresh
+        ):
             reason = f"older than {_duration(step.refresh)}"
         else:
             reason = store.lost(manifest)

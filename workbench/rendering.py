@@ -26,6 +26,6 @@ def render(notebook: Path) -> Path | None:
     except (NotJSONError, KeyError, ValueError, AttributeError, UnicodeDecodeError):
         return None
     scratch = page.with_name(f".{page.name}.{os.getpid()}")
-    scratch.write_text(body, encoding="utf-8")
+    scratch.write_text(body.replace('<script src=""></script>', ""), encoding="utf-8")
     scratch.replace(page)
     return page

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,14 @@ from workbench.errors import Problem, did_you_mean
 from workbench.settings import parse_duration
 from workbench.yamls import Document, Place
 
-Check = Callable[[Any], str | None]
-"""Says what is wrong with a value, or None."""
+Found = tuple[Place, str]
+"""Something wrong: where, and what."""
 
 STEP_NAME = r"[A-Za-z_][A-Za-z0-9_-]*"
 REFERENCE = re.compile(rf"({STEP_NAME})(?:\.(\*)|\[([^\[\]]+)\])?\.([A-Za-z_]\w*)")
 """`step.output`, `step.*.output` (all branches) or `step[variable=value].output` (one branch)."""
+
+_FILE_NAME = re.compile(r"[^/\\\x00-\x1f]{1,200}/?")
 
 
 @dataclass(frozen=True)
@@ -26,9 +28,21 @@ class Key:
     """One key of a pipeline file."""
 
     help: str
-    check: Check
+    check: Callable[[Any], str | None]
+    """Says what is wrong with a value, or None."""
     schema: Mapping[str, Any]
     required: bool = False
+    each: Callable[[Any], str | None] | None = None
+    """For a mapping of parameters: says what is wrong with one entry's value."""
+
+    def problems(self, value: Any, place: Place) -> Iterator[Found]:
+        """Everything wrong with this key's value."""
+        if message := self.check(value):
+            yield place, message
+        elif self.each:
+            for name, item in value.items():
+                if message := _identifier(name) or self.each(item):
+                    yield (*place, name), message
 
 
 def _text(value: Any) -> str | None:
@@ -77,53 +91,61 @@ def _names(value: Any) -> str | None:
     return f"{value!r} is not a list of names"
 
 
-def _values(value: Any) -> str | None:
-    if not isinstance(value, dict):
-        return f"{value!r} is not a mapping of names to values"
-    return next(filter(None, map(_identifier, value)), None)
+def _mapping(value: Any) -> str | None:
+    return None if isinstance(value, dict) else f"{value!r} is not a mapping of names to values"
 
 
-def _foreach(value: Any) -> str | None:
-    if not isinstance(value, dict) or not value:
-        return f"{value!r} is not a mapping such as {{algorithm: [a, b]}}"
-    for name, items in value.items():
-        if problem := _identifier(name):
-            return problem
-        if isinstance(items, str):
-            continue
-        if not isinstance(items, list) or not items:
-            return f"{name}: {items!r} is not a list of values, nor the name of a parameter that holds one"
-        if wrong := [item for item in items if not isinstance(item, str | int | float)]:
-            return f"{name}: {wrong[0]!r} cannot name a branch; expected text, a number, true or false"
-        if len({str(item) for item in items}) < len(items):
-            return f"{name}: the same value stands there twice"
+def _table(value: Any) -> str | None:
+    return None if isinstance(value, dict) and value else f"{value!r} is not a mapping, or an empty one"
+
+
+def _anything(_: Any) -> str | None:
     return None
 
 
+def branch_word(value: Any) -> str:
+    """A `foreach` value as it stands in the key of its branch."""
+    return str(value).lower() if isinstance(value, bool) else re.sub(r"[\[\],\s]+", "_", str(value))
+
+
+def branch_values(value: Any) -> str | None:
+    """What keeps a list from being the values of a `foreach`."""
+    if not isinstance(value, list) or not value:
+        return f"{value!r} is not a list of values, nor the name of a parameter that holds one"
+    if wrong := [item for item in value if not isinstance(item, str | int | float) or item == ""]:
+        return f"{wrong[0]!r} cannot name a branch; expected text, a number, true or false"
+    words = [branch_word(item) for item in value]
+    twice = next((item for item, word in zip(value, words, strict=True) if words.count(word) > 1), None)
+    return None if twice is None else f"two branches would be called '{branch_word(twice)}'"
+
+
+def _foreach(value: Any) -> str | None:
+    return None if isinstance(value, str) and value.isidentifier() else branch_values(value)
+
+
 def _input(value: Any) -> str | None:
-    if isinstance(value, str) and (REFERENCE.fullmatch(value) or re.fullmatch(r"file:.+", value)):
+    if isinstance(value, str) and REFERENCE.fullmatch(value):
         return None
-    return (
-        f"{value!r} is not an input; expected step.output, step.*.output, "
-        "step[variable=value].output or file:PATTERN"
-    )
+    if not isinstance(value, str) or not re.fullmatch(r"file:[^\x00]+", value):
+        return (
+            f"{value!r} is not an input; expected step.output, step.*.output, "
+            "step[variable=value].output or file:PATTERN"
+        )
+    if any("**" in part and part != "**" for part in value.removeprefix("file:").split("/")):
+        return f"{value!r} is not a pattern; '**' stands for folders and must be alone between '/'"
+    return None
 
 
-def _inputs(value: Any) -> str | None:
-    return _values(value) or next(
-        (f"{name}: {problem}" for name, item in value.items() if (problem := _input(item))), None
-    )
+def _output(value: Any) -> str | None:
+    if isinstance(value, str) and _FILE_NAME.fullmatch(value) and value.strip("/.") != "":
+        return None
+    return f"{value!r} is not a file name such as model.parquet, or a folder name such as model/"
 
 
 def _outputs(value: Any) -> str | None:
-    if problem := _values(value):
-        return problem
-    for name, item in value.items():
-        if not isinstance(item, str) or not re.fullmatch(r"[^/\\\x00]+/?", item) or item.strip("/.") == "":
-            return (
-                f"{name}: {item!r} is not a file name such as model.parquet, or a folder name such as model/"
-            )
-    files = [item.rstrip("/") for item in value.values()]
+    if message := _mapping(value):
+        return message
+    files = [item.rstrip("/") for item in value.values() if isinstance(item, str)]
     twice = next((item for item in files if files.count(item) > 1), None)
     return f"two outputs are the same file '{twice}'" if twice else None
 
@@ -134,29 +156,64 @@ def _output_of_step(value: Any) -> str | None:
     return f"{value!r} is not an output; expected step.output"
 
 
-_STRING = {"type": "string"}
-_DURATION = {"type": ["string", "number"], "examples": ["90s", "10m", "1h30m"]}
+_STRING = {"type": "string", "minLength": 1}
+_NAME = {"type": "string", "pattern": f"^{STEP_NAME}$"}
+_DURATION = {
+    "type": ["string", "number"],
+    "pattern": r"^\s*(\d+(\.\d+)?\s*(ms|[smhd]\s*)?)+$",
+    "exclusiveMinimum": 0,
+    "examples": ["90s", "10m", "1h30m"],
+}
 _STRINGS = {"type": "array", "items": _STRING}
+_REFERENCE = {"type": "string", "pattern": f"^{REFERENCE.pattern}$"}
+
+
+def _values_schema(value: Mapping[str, Any] | bool, **more: Any) -> dict[str, Any]:
+    """A mapping from parameters to values."""
+    return {
+        "type": "object",
+        "propertyNames": {"pattern": r"^[^\W\d]\w*$"},
+        "additionalProperties": value,
+        **more,
+    }
+
 
 STEP_KEYS: dict[str, Key] = {
     "notebook": Key(
-        "the notebook that the step runs, relative to this file", _notebook, _STRING, required=True
+        "the notebook that the step runs, relative to this file",
+        _notebook,
+        {"type": "string", "pattern": r"\.ipynb$"},
+        required=True,
     ),
-    "params": Key("values for this step's parameters only", _values, {"type": "object"}),
+    "params": Key(
+        "values for this step's parameters only", _mapping, _values_schema(True), each=_anything
+    ),
     "foreach": Key(
         "one branch of the step for each value (or combination of values)",
-        _foreach,
-        {"type": "object", "additionalProperties": {"type": ["array", "string"]}},
+        _table,
+        _values_schema(
+            {
+                "type": ["array", "string"],
+                "items": {"type": ["string", "number", "boolean"], "minLength": 1},
+                "minItems": 1,
+                "minLength": 1,
+                "uniqueItems": True,
+            },
+            minProperties=1,
+        ),
+        each=_foreach,
     ),
     "inputs": Key(
         "what the step reads, by parameter: step.output, step.*.output or file:PATTERN",
-        _inputs,
-        {"type": "object", "additionalProperties": _STRING},
+        _mapping,
+        _values_schema({"type": "string", "pattern": f"^({REFERENCE.pattern}|file:.+)$"}),
+        each=_input,
     ),
     "outputs": Key(
         "what the step writes, by parameter: a file name, or a folder name with / at the end",
         _outputs,
-        {"type": "object", "additionalProperties": _STRING},
+        _values_schema({"type": "string", "pattern": r"^(?!\.*/?$)[^/\\]+/?$"}),
+        each=_output,
     ),
     "after": Key("steps that must be done first though nothing is read from them", _names, _STRINGS),
     "retries": Key("how often a failed step is tried again, with growing waits", _count, {"type": "integer", "minimum": 0}),
@@ -169,47 +226,57 @@ STEP_KEYS: dict[str, Key] = {
 }  # fmt: skip
 
 MODEL_KEYS: dict[str, Key] = {
-    "name": Key("the registered model's name", _name, _STRING, required=True),
-    "version": Key("the output that becomes a model version: step.output", _output_of_step, _STRING, required=True),
-    "metrics": Key("a JSON output whose numbers describe the version: step.output", _output_of_step, _STRING),
+    "name": Key("the registered model's name", _name, _NAME, required=True),
+    "version": Key("the output that becomes a model version: step.output", _output_of_step, _REFERENCE, required=True),
+    "metrics": Key("a JSON output whose numbers describe the version: step.output", _output_of_step, _REFERENCE),
 }  # fmt: skip
 
 PIPELINE_KEYS: dict[str, Key] = {
-    "pipeline": Key("the pipeline's name", _name, _STRING, required=True),
+    "pipeline": Key("the pipeline's name", _name, _NAME, required=True),
     "description": Key("a sentence for people", _text, _STRING),
-    "params": Key("values for every notebook that declares the parameter", _values, {"type": "object"}),
+    "params": Key(
+        "values for every notebook that declares the parameter",
+        _mapping,
+        _values_schema(True),
+        each=_anything,
+    ),
     "timeout": Key("the longest the whole run may take", _duration, _DURATION),
     "steps": Key(
         "the steps by name",
-        lambda value: None if isinstance(value, dict) and value else f"{value!r} is not a mapping of steps",
-        {"type": "object"},
+        _table,
+        {"type": "object", "minProperties": 1, "propertyNames": {"pattern": f"^{STEP_NAME}$"}},
         required=True,
     ),
-    "model": Key(
-        "what the pipeline delivers to the registry",
-        lambda value: None if isinstance(value, dict) else f"{value!r} is not a mapping",
-        {"type": "object"},
-    ),
+    "model": Key("what the pipeline delivers to the registry", _table, {"type": "object"}),
 }
 
 
 def check_shape(document: Document, file: Path) -> list[Problem]:
     """Everything wrong with the keys and values of a pipeline file, before anything refers to anything."""
-    if not isinstance(document.value, dict):
-        return [Problem("is empty or no mapping; a pipeline file starts with 'pipeline: NAME'", file, 1)]
-    problems = list(_check_keys(document, file, (), PIPELINE_KEYS))
-    steps, model = document.value.get("steps"), document.value.get("model")
+    return [
+        Problem(message, file, document.line(place), ".".join(map(str, place)) or None)
+        for place, message in shape_problems(document.value)
+    ]
+
+
+def shape_problems(value: Any) -> list[Found]:
+    """The same, for the plain value of the file."""
+    if not isinstance(value, dict):
+        return [((), "is empty or no mapping; a pipeline file starts with 'pipeline: NAME'")]
+    found = list(_check_keys(value, (), PIPELINE_KEYS))
+    steps, model = value.get("steps"), value.get("model")
     for name, step in steps.items() if isinstance(steps, dict) else ():
         place: Place = ("steps", name)
-        if problem := _name(name):
-            problems.append(_problem(document, file, place, problem))
+        if message := _name(name):
+            found.append((place, message))
         if isinstance(step, dict):
-            problems += _check_keys(document, file, place, STEP_KEYS)
+            found += _check_keys(step, place, STEP_KEYS)
+            found += _check_names(step, place)
         else:
-            problems.append(_problem(document, file, place, f"{step!r} is not a mapping with 'notebook'"))
-    if isinstance(model, dict):
-        problems += _check_keys(document, file, ("model",), MODEL_KEYS)
-    return problems
+            found.append((place, f"{step!r} is not a mapping with 'notebook'"))
+    if isinstance(model, dict) and model:
+        found += _check_keys(model, ("model",), MODEL_KEYS)
+    return found
 
 
 def json_schema() -> dict[str, Any]:
@@ -234,19 +301,23 @@ def _object(keys: Mapping[str, Key]) -> dict[str, Any]:
     }
 
 
-def _check_keys(document: Document, file: Path, place: Place, keys: Mapping[str, Key]) -> Iterable[Problem]:
-    table = document.value
-    for part in place:
-        table = table[part]
+def _check_keys(table: Mapping[str, Any], place: Place, keys: Mapping[str, Key]) -> Iterable[Found]:
     for name, value in table.items():
-        if name not in keys:
-            yield _problem(document, file, (*place, name), f"unknown key{did_you_mean(name, keys)}")
-        elif message := keys[name].check(value):
-            yield _problem(document, file, (*place, name), message)
+        if name in keys:
+            yield from keys[name].problems(value, (*place, name))
+        else:
+            yield (*place, name), f"unknown key{did_you_mean(name, keys)}"
     for name, key in keys.items():
         if key.required and name not in table:
-            yield _problem(document, file, place, f"'{name}' is missing: {key.help}")
+            yield (*place, name), f"is missing: {key.help}"
 
 
-def _problem(document: Document, file: Path, place: Place, message: str) -> Problem:
-    return Problem(message, file, document.line(place), ".".join(map(str, place)) or None)
+def _check_names(step: Mapping[str, Any], place: Place) -> Iterable[Found]:
+    """A parameter gets its value from one place only."""
+    taken: dict[str, str] = {}
+    for key in ("inputs", "outputs", "foreach", "params"):
+        names = step.get(key)
+        for name in names if isinstance(names, dict) else ():
+            if name in taken:
+                yield (*place, key, name), f"stands in '{taken[name]}' of this step already"
+            taken.setdefault(name, key)

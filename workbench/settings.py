@@ -95,50 +95,45 @@ def find_project(start: Path | None = None) -> Project:
 
 def read_project(root: Path) -> Project:
     """Read `root/workbench.toml`. Raises SpecError with every problem in it."""
+    root = root.resolve()
     file = root / FILE_NAME
     try:
         text = file.read_text(encoding="utf-8")
         tables = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SpecError([Problem(f"not valid TOML: {error}", file)]) from error
+    except tomllib.TOMLDecodeError as error:
+        place = re.search(r"\(at line (\d+)", str(error))
+        at = int(place.group(1)) if place else None
+        raise SpecError([Problem(f"not valid TOML: {error}", file, at)]) from error
+    except UnicodeDecodeError as error:
+        raise SpecError([Problem(f"is not UTF-8 text (byte {error.start})", file)]) from error
+    except RecursionError:
+        raise SpecError([Problem("is nested too deep", file)]) from None
     except OSError as error:
         raise ProjectError(f"cannot read '{file}': {error.strerror}") from error
     problems: list[Problem] = []
     values = {section: dict(keys) for section, keys in DEFAULTS.items()}
     for section, table in tables.items():
-        if section not in DEFAULTS or not isinstance(table, dict):
-            problems.append(
-                Problem(
-                    f"unknown section '{section}'{did_you_mean(section, DEFAULTS)}",
-                    file,
-                    _line(text, section),
-                )
-            )
-            continue
-        for key, value in table.items():
-            problem = _check(section, key, value)
-            if problem:
-                problems.append(Problem(problem, file, _line(text, key), f"{section}.{key}"))
-            else:
-                values[section][key] = value
-    name = values["project"]["name"]
-    if not name:
+        if section not in DEFAULTS:
+            message = f"unknown section '{section}'{did_you_mean(section, DEFAULTS)}"
+            problems.append(Problem(message, file, _line(text, section)))
+        elif not isinstance(table, dict):
+            message = f"{table!r} is not a section; expected [{section}] and keys below it"
+            problems.append(Problem(message, file, _line(text, section), section))
+        else:
+            for key, value in table.items():
+                if problem := _check(section, key, value):
+                    line = _line(text, section, key)
+                    problems.append(Problem(problem, file, line, f"{section}.{key}"))
+                else:
+                    values[section][key] = value
+    if not problems and not values["project"]["name"]:
         problems.append(Problem("missing; every project has a name", file, key="project.name"))
-    elif not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-        problems.append(
-            Problem(
-                f"'{name}' may hold letters, digits, '.', '_' and '-' only",
-                file,
-                _line(text, "name"),
-                "project.name",
-            )
-        )
     if problems:
         raise SpecError(problems)
     state = root / ".workbench"
     return Project(
         root=root,
-        name=name,
+        name=values["project"]["name"],
         workers=values["run"]["workers"] or os.cpu_count() or 1,
         output_budget=parse_size(values["run"]["output_budget"]),
         kernel_start_timeout=parse_duration(values["run"]["kernel_start_timeout"]),
@@ -178,22 +173,33 @@ def _check(section: str, key: str, value: object) -> str | None:
     if key not in known:
         return f"unknown key{did_you_mean(key, known)}"
     if key in {"output_budget", "kernel_start_timeout"}:
-        if not isinstance(value, str | int | float):
-            return f"{value!r} is not a size or duration"
+        parse = parse_size if key == "output_budget" else parse_duration
         try:
-            parse_size(value) if key == "output_budget" else parse_duration(value)
+            amount = parse(value if isinstance(value, str | int | float) else repr(value))
         except ValueError as error:
             return str(error)
-        return None
+        return None if amount else f"{value!r} is not more than nothing"
     expected = type(known[key])
     if type(value) is not expected:
         return f"{value!r} is {type(value).__name__}; expected {expected.__name__}"
     if expected is int and isinstance(value, int) and value < 0:
         return f"{value} is negative; expected 0 or more"
+    if key == "name" and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", str(value)):
+        return f"'{value}' is not a project's name; expected letters, digits, '.', '_' and '-'"
     return None
 
 
-def _line(text: str, word: str) -> int | None:
-    """The first line that starts with this key or section, for messages; tomllib keeps no positions."""
-    pattern = re.compile(rf"^\s*(\[\s*)?[\"']?{re.escape(word)}[\"']?\s*[\]=]")
-    return next((number for number, line in enumerate(text.splitlines(), 1) if pattern.match(line)), None)
+def _line(text: str, section: str, key: str | None = None) -> int | None:
+    """Where a section, or a key in it, starts, for messages; tomllib keeps no positions."""
+    word = r"\s*[\"']?{}[\"']?\s*"
+    header = re.compile(r"\s*\[" + word.format(re.escape(section)) + r"\]")
+    wanted = re.compile(word.format(re.escape(key or section)) + "=")
+    inside = key is None
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.lstrip().startswith("["):
+            inside = bool(header.match(line))
+            if inside and key is None:
+                return number
+        elif inside and wanted.match(line):
+            return number
+    return None

@@ -15,10 +15,18 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
-from workbench.digests import Digests, folder_files, write_atomically
+from workbench.digests import (
+    Digests,
+    digest_bytes,
+    digest_file,
+    digest_names,
+    folder_files,
+    write_atomically,
+)
 from workbench.errors import StepError, StoreError
 from workbench.fingerprint import Ingredients
 
@@ -63,57 +71,61 @@ class Store:
     def find(self, fingerprint: str) -> Manifest | None:
         """The manifest under that fingerprint, or None. Says nothing about its outputs: see `lost`."""
         try:
-            value = json.loads(self._manifest(fingerprint).read_bytes())
-            outputs = {name: Stored(**stored) for name, stored in value.pop("outputs").items()}
-            return Manifest(outputs=outputs, **value)
+            with open(self._manifest(fingerprint), "rb") as stream:  # noqa: PTH123 - hot path
+                value = json.loads(stream.read())
+            outputs = {name: _checked(Stored(**stored)) for name, stored in value.pop("outputs").items()}
+            manifest = _checked(Manifest(outputs=outputs, **value))
+            return manifest if manifest.fingerprint == fingerprint else None
         except FileNotFoundError:
             return None
-        except (ValueError, TypeError, LookupError, AttributeError):
-            return None
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+            return None  # damaged
         except OSError as error:
             raise StoreError(f"cannot read the store '{self.folder}': {error.strerror}") from error
 
     def lost(self, manifest: Manifest) -> str | None:
         """Which output is no longer what it was, in words; None when all are as they were stored."""
         for name, stored in manifest.outputs.items():
-            path = self.place(stored)
-            try:
-                if self._digests.path(path) != stored.digest:
-                    return f"output {name} is corrupted in the store"
-            except FileNotFoundError:
+            found = self._digest(self.place(stored))
+            if found is None:
                 return f"output {name} is no longer in the store"
+            if found != stored.digest:
+                return f"output {name} is corrupted in the store"
         return None
 
     def latest(self, pipeline: str, step: str) -> Ingredients | None:
         """What went into the last result of that step."""
         try:
             return Ingredients.from_json(json.loads(self._latest(pipeline, step).read_bytes()))
-        except (OSError, ValueError, TypeError, LookupError):
+        except (OSError, ValueError, TypeError, LookupError, RecursionError):
             return None
 
     def put(self, path: Path) -> Stored:
         """Move one finished output, a file or a folder, into the store.
 
-        Raises StepError when it holds symbolic links, StoreError when the store cannot be written.
+        Raises StepError when it holds anything but files and folders (a link, a pipe), StoreError when the store
+        cannot be written.
         """
-        files = [path] if path.is_file() else [file for _, file in folder_files(path)]
-        if link := next((p for p in (path, *path.rglob("*")) if p.is_symlink()), None):
-            raise StepError(f"'{link.name}' is a symbolic link; an output must hold its content itself")
-        stored = Stored(self._digests.path(path), path.name, sum(file.stat().st_size for file in files))
+        _refuse_what_is_no_file(path)
+        files = dict(folder_files(path)) if path.is_dir() else {"": path}
+        digests = {name: digest_file(file) for name, file in files.items()}
+        digest = digest_names(digests) if path.is_dir() else digests[""]
+        stored = Stored(digest, path.name, sum(file.stat().st_size for file in files.values()))
         target = self.place(stored)
         try:
-            _read_only(path)
+            for file in files.values():  # a read-only folder could not be moved
+                file.chmod(0o444)
             target.parent.mkdir(parents=True, exist_ok=True)
             if target.exists():
-                if self._digests.path(target) == stored.digest:
+                if self._digest(target) == stored.digest:
                     remove(path)
                     return stored
                 remove(target)
             _move(path, target)
+            for name, digest in digests.items():
+                self._digests.remember(target / name, digest)
         except OSError as error:
             raise StoreError(f"cannot write to the store '{self.folder}': {error.strerror}") from error
-        if target.is_file():
-            self._digests.remember(target, stored.digest)
         return stored
 
     def commit(self, manifest: Manifest, ingredients: Ingredients) -> None:
@@ -142,6 +154,12 @@ class Store:
         """Folder of every stored content, by digest."""
         return {path.name: path for path in (self.folder / "objects").glob("*/*")}
 
+    def _digest(self, place: Path) -> str | None:
+        try:
+            return self._digests.path(place)
+        except FileNotFoundError:
+            return None
+
     def _manifest(self, fingerprint: str) -> Path:
         return self.folder / "manifests" / fingerprint[:2] / f"{fingerprint}.json"
 
@@ -152,13 +170,12 @@ class Store:
 def safe_name(step: str) -> str:
     """A step's key as a file name: `train[algorithm=logistic]` becomes `train-algorithm=logistic`.
 
-    Keys that would fall together, or be too long, get a piece of their digest.
+    Keys that would fall together, or be too long, get a piece of their digest. Upper and lower case are kept, so
+    on a file system that does not tell them apart two keys that differ in nothing else share a name.
     """
     name = re.sub(r"[^A-Za-z0-9_.=,+-]", "-", step.replace("]", "").replace("[", "-"))[:120]
-    if name == step or (re.fullmatch(r"[\w-]+\[[A-Za-z0-9_.=,+-]*\]", step) and len(step) <= 120):
+    if name == step or (re.fullmatch(r"[A-Za-z0-9_-]+\[[A-Za-z0-9_.=,+-]*\]", step) and len(step) <= 120):
         return name
-    from workbench.digests import digest_bytes
-
     return f"{name}-{digest_bytes(step.encode())[:8]}"
 
 
@@ -181,8 +198,22 @@ def _move(path: Path, target: Path) -> None:
         remove(path)  # another step stored the same folder in this moment
 
 
-def _read_only(path: Path) -> None:
-    """Files only: a read-only folder could not be moved. What changes all the same is found by its digest."""
-    for file in (path,) if path.is_file() else path.rglob("*"):
-        if file.is_file():
-            file.chmod(0o444)
+def _refuse_what_is_no_file(path: Path) -> None:
+    if not os.path.lexists(path):
+        raise StepError(f"'{path.name}' was not written")
+    for found in (path, *path.rglob("*")):
+        if found.is_symlink():
+            raise StepError(f"'{found.name}' is a symbolic link; an output must hold its content itself")
+        if not found.is_file() and not found.is_dir():
+            raise StepError(f"'{found.name}' is neither a file nor a folder, so it cannot be kept")
+
+
+def _checked(record: Any) -> Any:
+    """A record read from JSON, if its simple values have their types. Raises TypeError."""
+    for field in fields(record):
+        value = getattr(record, field.name)
+        if (field.type == "str" and type(value) is not str) or (
+            field.type in ("int", "float") and type(value) not in (int, float)
+        ):
+            raise TypeError(f"{field.name} is {value!r}")
+    return record

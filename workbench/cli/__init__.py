@@ -96,7 +96,9 @@ def _refuse_usage(error: click.UsageError) -> int:
     message = error.format_message().rstrip(".")
     message = message[:1].lower() + message[1:]
     if isinstance(error, NoSuchOption):
-        known = [name for each in context.command.get_params(context) for name in each.opts] if context else []
+        known = (
+            [name for each in context.command.get_params(context) for name in each.opts] if context else []
+        )
         message = f"no such option '{error.option_name}'{did_you_mean(error.option_name, known)}"
     if context is not None:
         message += f"\nsee: {context.command_path} --help"

@@ -24,7 +24,9 @@ _MODULES = {
 class Lazy(click.Group):
     """A group whose commands are imported on demand, and that says which command was meant."""
 
-    def __init__(self, *args: Any, modules: Mapping[str, str], default: str | None = None, **more: Any) -> None:
+    def __init__(
+        self, *args: Any, modules: Mapping[str, str], default: str | None = None, **more: Any
+    ) -> None:
         super().__init__(*args, **more)
         self._modules, self._default = modules, default
 

@@ -19,7 +19,9 @@ def mermaid(plan: Plan) -> str:
     names = {key: f"s{number}" for number, key in enumerate(plan.decisions)}
     lines = ["flowchart LR"]
     for key, decision in plan.decisions.items():
-        lines.append(f'  {names[key]}["{_text(key)}<br/><i>{_text(decision.reason)}</i>"]:::{decision.action}')
+        lines.append(
+            f'  {names[key]}["{_text(key)}<br/><i>{_text(decision.reason)}</i>"]:::{decision.action}'
+        )
     for key in plan.decisions:
         needs = plan.pipeline.steps[key].needs
         lines += [f"  {names[need]} --> {names[key]}" for need in needs if need in names]

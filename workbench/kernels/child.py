@@ -23,6 +23,7 @@ from typing import Any, NoReturn
 
 from workbench.kernels import linux, threads
 from workbench.kernels.imports import path_entries
+from workbench.kernels.learn import tell_imports
 from workbench.kernels.wire import Launch, Origin, encode
 
 STREAMS = ("stdin", "stdout", "stderr")
@@ -43,7 +44,7 @@ def become_kernel(launch: Launch, owner: socket.socket, streams: Sequence[int], 
         if not launch.warm:
             _execute(launch.argv, env, owner)
         _renew(replace(launch, env=env), origin)
-        code = _run_ipykernel(launch.argv, owner)
+        code = _run_ipykernel(launch, owner)
         _leave(code)
     except OSError as error:
         _tell(owner, {"failed": f"{error.strerror}: '{error.filename}'" if error.filename else str(error)})
@@ -106,12 +107,12 @@ def _renew(launch: Launch, origin: Origin) -> None:
     gc.enable()
 
 
-def _run_ipykernel(argv: Sequence[str], owner: socket.socket) -> int:
+def _run_ipykernel(launch: Launch, owner: socket.socket) -> int:
     """What `python -m ipykernel_launcher` does."""
     import ipykernel_launcher  # type: ignore[import-untyped]
     from ipykernel.kernelapp import IPKernelApp
 
-    sys.argv = [ipykernel_launcher.__file__, *argv[argv.index("-m") + 2 :]]
+    sys.argv = [ipykernel_launcher.__file__, *launch.argv[launch.argv.index("-m") + 2 :]]
     # Any parent but 0 silences the terminal banner, and 1 means: no thread that polls for the parent's death;
     # the parent-death signal does that.
     app: Any = IPKernelApp.instance(parent_handle=1)
@@ -121,7 +122,10 @@ def _run_ipykernel(argv: Sequence[str], owner: socket.socket) -> int:
         app.parse_command_line = lambda argv: app.update_config(settings)
     app.initialize(sys.argv[1:])
     owner.sendall(encode({"ready": os.getpid()}))
-    owner.close()
+    if launch.learn:
+        tell_imports(app.shell, lambda names: _tell(owner, {"imported": names}))
+    else:
+        owner.close()
     app.start()
     return 0
 
@@ -155,11 +159,29 @@ def _leave(code: int) -> NoReturn:
     import atexit
 
     threading._shutdown()  # type: ignore[attr-defined]
+    _stop_control_thread()
     atexit._run_exitfuncs()
     for stream in (sys.__stdout__, sys.__stderr__):
         if stream is not None:
             stream.flush()
     os._exit(code)
+
+
+def _stop_control_thread() -> None:
+    """Let the control thread finish while there is still somebody to take its last message.
+
+    ipykernel closes its output thread first; a control thread that flushes at that moment waits 10 s for it,
+    in about one graceful shutdown of 15.
+    """
+    from ipykernel.kernelapp import IPKernelApp
+
+    if not IPKernelApp.initialized():
+        return
+    thread: Any = IPKernelApp.instance().control_thread
+    if thread and thread.is_alive():
+        with contextlib.suppress(RuntimeError):  # its loop has ended meanwhile
+            thread.stop()
+        thread.join(1)
 
 
 def _tell(owner: socket.socket, message: dict[str, Any]) -> None:

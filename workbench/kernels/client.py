@@ -169,6 +169,8 @@ class KernelProcess:
         self.pid: int | None = None
         self.failure: str | None = None
         self.exit: KernelExit | None = None
+        self.imported: list[str] = []
+        """Installed modules that its cells have imported, when it was asked to tell."""
 
     def fileno(self) -> int:
         """Readable when `update` would have news; -1 once the kernel has ended."""
@@ -186,6 +188,7 @@ class KernelProcess:
             for message in self._lines.feed(data):
                 self.pid = message.get("ready", self.pid)
                 self.failure = message.get("failed", self.failure)
+                self.imported += message.get("imported", ())
                 if "exited" in message:
                     self.exit = KernelExit(**message["exited"])
             if not data and self.exit is None:

@@ -22,6 +22,9 @@ from workbench.kernels.wire import KernelExit, Launch
 DEATH_WAIT = 3.0
 """Seconds to wait for the report of a kernel that was killed; it comes within milliseconds."""
 
+GRACE = 1.0
+"""Seconds to watch a kernel that was asked to end; then Jupyter's own patience begins."""
+
 STARTUP_VARIABLES = ("LANG", "LC_", "LD_", "MALLOC_", "PYTHON")
 """Prefixes of variables that an interpreter reads once, at its start: a fork cannot follow a change of them."""
 
@@ -65,6 +68,8 @@ class WorkbenchProvisioner(LocalProvisioner):
             if not km.connection_file:
                 km.connection_file = f"{place}.json"
             if _is_python(self.kernel_spec.argv):
+                if km.client_class == "jupyter_client.asynchronous.AsyncKernelClient":
+                    km.client_class = "workbench.kernels.jupyter.PromptKernelClient"
                 km.transport = "ipc"
                 km.ip = place
         given = list(kwargs.get("extra_arguments", []))
@@ -92,6 +97,7 @@ class WorkbenchProvisioner(LocalProvisioner):
             imports=tuple(self.imports),
             memory_limit=self.memory_limit,
             threads=self.threads,
+            learn=not cold and not self.imports,
             streams=tuple(streams),
         )
         self._report = None
@@ -120,6 +126,7 @@ class WorkbenchProvisioner(LocalProvisioner):
         if self._kernel is None:
             return self._report.returncode if self._report else await super().poll()
         report = self._kernel.update()
+        self._learn(self._kernel)
         return report.returncode if report else None
 
     async def wait(self) -> int | None:
@@ -127,6 +134,7 @@ class WorkbenchProvisioner(LocalProvisioner):
             return self._report.returncode if self._report else await super().wait()
         kernel = self._kernel
         await _until(kernel, kernel.update)
+        self._learn(kernel)
         self._report = kernel.exit
         self._kernel = None
         return self._report.returncode if self._report else None
@@ -152,12 +160,23 @@ class WorkbenchProvisioner(LocalProvisioner):
         else:
             self._kernel.signal(signal.SIGTERM)
 
+    async def shutdown_requested(self, restart: bool = False) -> None:
+        """Wait the moment that a kernel takes to end of its own accord, where Jupyter looks every 0.1 s."""
+        if self._kernel is not None:
+            await _until(self._kernel, self._kernel.update, timeout=GRACE)
+
     async def cleanup(self, restart: bool = False) -> None:
         if self._kernel is not None:
             self._report = self._kernel.update()
             self._kernel.close()
             self._kernel = None
         await super().cleanup(restart)
+
+    def _learn(self, kernel: KernelProcess) -> None:
+        """Warm up for the next kernel what this one has imported, where nobody has said what it needs."""
+        if kernel.imported:
+            self._host().add_imports(kernel.imported)
+            kernel.imported.clear()
 
     def _host(self) -> KernelHost:
         return self.host or host()

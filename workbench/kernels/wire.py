@@ -1,7 +1,7 @@
 """What the owner, the kernel host and a kernel's guard say to one another.
 
 Lines of JSON over one unix socket per kernel. The owner writes a `Launch` first, then requests
-(`{"signal": 2}`, `{"kill": true}`); it reads `ready` or `failed`, and at the end `exited`. The connection is
+(`{"signal": 2}`, `{"kill": true}`); it reads `ready` or `failed`, perhaps `imported`, and at the end `exited`. The connection is
 the kernel's lease: when the owner's end closes, by whatever means, the kernel and its descendants are killed;
 when the owner reads the end of the stream without `exited`, the guard was lost (infrastructure, not the
 user's code).
@@ -26,6 +26,8 @@ class Launch:
     imports: tuple[str, ...] = ()
     memory_limit: int | None = None
     threads: int | None = None
+    learn: bool = False
+    """Whether the kernel tells its owner what it imports."""
     streams: tuple[str, ...] = ()
     """Which of stdin, stdout, stderr come along as file descriptors, in this order."""
 

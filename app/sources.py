@@ -1,0 +1,91 @@
+"""Where pages get what they show: the project, its ledger, its registry, its executed notebooks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from workbench.errors import WorkbenchError
+from workbench.ledger import Ledger, Run, alive
+from workbench.mlflow_store import connect, database
+from workbench.registry import Version, versions
+from workbench.settings import Project, find_project
+
+CONTENT_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:"
+"""An executed notebook shows data that nobody has checked, on the app's own origin: no script of it may run."""
+
+HARMLESS_TAGS = {
+    "a", "b", "blockquote", "br", "caption", "code", "dd", "del", "details", "div", "dl", "dt", "em", "h1", "h2",
+    "h3", "h4", "h5", "h6", "hr", "i", "li", "ol", "p", "pre", "s", "small", "span", "strong", "sub", "summary",
+    "sup", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "u", "ul",
+}  # fmt: skip
+"""What markdown and DataFrames are drawn with. nbconvert's own list leaves a table's head and body out."""
+
+
+def current_project() -> Project:
+    """The project that the app was started in; the page ends with the reason when there is none."""
+    try:
+        return find_project()
+    except WorkbenchError as error:
+        st.error(str(error), icon="🧭")
+        st.stop()
+
+
+def open_ledger(project: Project) -> Ledger | None:
+    """The project's ledger; None while nothing has run, since opening would make one."""
+    if project.ledger_url.startswith("sqlite") and not (project.state / "ledger.db").is_file():
+        return None
+    return _ledger(project.ledger_url, project.root)
+
+
+@st.cache_resource(show_spinner=False)
+def _ledger(url: str, root: Path) -> Ledger:
+    return Ledger.open(find_project(root))
+
+
+def state_of(run: Run) -> str:
+    """The run's state; `crashed` when its process is gone and no command has looked since."""
+    return "crashed" if run.state == "running" and not alive(run) else run.state
+
+
+@st.cache_data(ttl=10, show_spinner="Asking MLflow …")
+def model_versions(root: Path) -> list[Version]:
+    """All versions of all registered models, the newest first. Raises TrackingError."""
+    project = find_project(root)
+    file = database(project)
+    if file is not None and not file.is_file():
+        return []
+    client = connect(project)
+    found = [each for model in client.search_registered_models() for each in versions(client, model.name)]
+    return sorted(found, key=lambda each: -each.created)
+
+
+def notebook_page(notebook: Path) -> str | None:
+    """An executed notebook as HTML that runs nothing and asks no network; None when it cannot be read."""
+    try:
+        return _notebook_page(notebook, notebook.stat().st_mtime_ns)
+    except (OSError, ValueError, KeyError, AttributeError):
+        return None
+
+
+@st.cache_data(max_entries=20, show_spinner="Drawing the notebook …")
+def _notebook_page(notebook: Path, _written: int) -> str:
+    from nbconvert.exporters import HTMLExporter
+
+    exporter = HTMLExporter(sanitize_html=True, mathjax_url="", require_js_url="", jquery_url="")
+    exporter.register_filter("clean_html", harmless)
+    exporter.exclude_anchor_links = True
+    body, _ = exporter.from_filename(str(notebook))
+    policy = f'<meta http-equiv="Content-Security-Policy" content="{CONTENT_POLICY}">'
+    return body.replace("<head>", f"<head>{policy}", 1)
+
+
+def harmless(html: str | bytes) -> str:
+    """HTML out of a notebook without anything that runs or loads; tags that are not known show as text."""
+    from bleach import clean
+    from nbconvert.filters import strip_ansi
+
+    text = html.decode() if isinstance(html, bytes) else str(html)
+    kept = {"*": ["class", "colspan", "rowspan"], "a": ["href", "title"]}
+    return clean(strip_ansi(text), tags=HARMLESS_TAGS, attributes=kept)

@@ -1,0 +1,324 @@
+"""What others do with a kernel, without our command line: papermill, nbconvert, nbval, JupyterLab."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.manager import KernelManager
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+from workbench.kernels import KernelHost, kernel_manager, linux
+
+from .conftest import gone, in_kernel, started, wait_until
+
+BIN = Path(sys.executable).parent
+WHO = "import os, sys\nprint('workbench' if 'kernel-guard' in open(f'/proc/{os.getppid()}/comm').read() else 'other')"
+
+
+@pytest.fixture
+def notebook(tmp_path: Path) -> Path:
+    cell = new_code_cell(WHO, outputs=[new_output("stream", text="workbench\n")], execution_count=1)
+    spec = {"name": "workbench", "display_name": "warm", "language": "python"}
+    path = tmp_path / "notebook.ipynb"
+    nbformat.write(new_notebook(cells=[cell], metadata={"kernelspec": spec}), path)
+    return path
+
+
+def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+
+
+def printed(path: Path) -> str:
+    return str(nbformat.read(path, 4).cells[-1].outputs[0].text)
+
+
+def test_papermill(notebook: Path) -> None:
+    result = run(notebook.parent, f"{BIN}/papermill", notebook.name, "out.ipynb", "-k", "workbench")
+    assert result.returncode == 0, result.stderr
+    assert printed(notebook.parent / "out.ipynb") == "workbench\n"
+    assert "encryption" not in result.stderr
+
+
+def test_nbconvert(notebook: Path) -> None:
+    options = (
+        "--to",
+        "notebook",
+        "--execute",
+        "--ExecutePreprocessor.kernel_name=workbench",
+        "--output",
+        "out",
+    )
+    result = run(notebook.parent, f"{BIN}/jupyter", "nbconvert", *options, notebook.name)
+    assert result.returncode == 0, result.stderr
+    assert printed(notebook.parent / "out.ipynb") == "workbench\n"
+
+
+def test_nbval(notebook: Path) -> None:
+    options = ("--nbval", "--nbval-kernel-name", "workbench", "-p", "no:cacheprovider", "-q")
+    result = run(notebook.parent, sys.executable, "-m", "pytest", *options, notebook.name)
+    assert result.returncode == 0, result.stdout
+
+
+def test_nbclient_ends_the_kernel_and_leaves_no_thread(host: KernelHost) -> None:
+    async def execute() -> int:
+        nb = new_notebook(cells=[new_code_cell("import os; print(os.getpid())")])
+        km = kernel_manager("python3", host=host)
+        provisioner = km.provisioner
+        client = NotebookClient(nb, km=km, shutdown_kernel="immediate")
+        client.owns_km = True
+        await client.async_execute()
+        assert provisioner.exit_report.signal == 9
+        return int(nb.cells[0].outputs[0].text)
+
+    assert gone(asyncio.run(execute()))
+
+
+def test_blocking_manager_restarts(tmp_path: Path) -> None:
+    km = KernelManager(kernel_name="workbench")
+    km.start_kernel(cwd=str(tmp_path))
+    try:
+        first = km.provisioner.pid
+        km.restart_kernel(now=True)
+        assert km.provisioner.pid != first
+        client = km.client()
+        client.start_channels()
+        client.wait_for_ready(timeout=30)
+        assert client.execute_interactive("1 + 1", timeout=30)["content"]["status"] == "ok"
+        client.stop_channels()
+    finally:
+        km.shutdown_kernel(now=True)
+    assert not Path(km.connection_file).exists()
+
+
+def test_a_stream_of_the_owner_is_used(host: KernelHost, tmp_path: Path) -> None:
+    async def execute() -> None:
+        with (tmp_path / "stderr").open("wb") as stream:
+            km = kernel_manager("python3", host=host)
+            await km.start_kernel(stderr=stream, cwd=str(tmp_path))
+            client = km.client()
+            client.start_channels()
+            await client.wait_for_ready(timeout=30)
+            await client.execute_interactive(
+                "import sys; sys.__stderr__.write('direct'); sys.__stderr__.flush()"
+            )
+            client.stop_channels()
+            await km.shutdown_kernel(now=True)
+
+    asyncio.run(execute())
+    assert not (tmp_path / "stdout").exists()
+
+
+def test_pipes_are_left_to_jupyter(host: KernelHost) -> None:
+    async def execute() -> None:
+        km = kernel_manager("python3", host=host)
+        await km.start_kernel(stdout=subprocess.PIPE)
+        process = km.provisioner.process
+        assert process.stdout is not None
+        await km.shutdown_kernel(now=True)
+        process.stdout.close()
+
+    asyncio.run(execute())
+
+
+def test_input(host: KernelHost) -> None:
+    async def execute() -> str:
+        async with started(host=host) as kernel:
+            kernel.client.execute("answer = input('name? ')", allow_stdin=True)
+            request = await kernel.client.get_stdin_msg(timeout=10)
+            assert request["content"]["prompt"] == "name? "
+            kernel.client.input("Ada")
+            return await kernel.run("print(answer)")
+
+    assert asyncio.run(execute()) == "Ada"
+
+
+def test_comms_and_subshells(host: KernelHost) -> None:
+    code = """
+from comm import get_comm_manager
+get_comm_manager().register_target('echo', lambda comm, message: comm.send({'got': message['content']['data']}))
+"""
+
+    async def execute() -> Any:
+        async with started(host=host) as kernel:
+            await kernel.run(code)
+            content = {"comm_id": "1", "target_name": "echo", "data": {"x": 1}}
+            kernel.client.shell_channel.send(kernel.client.session.msg("comm_open", content))
+            while True:
+                message = await kernel.client.get_iopub_msg(timeout=10)
+                if message["msg_type"] == "comm_msg":
+                    break
+            control = kernel.client.control_channel
+            control.send(kernel.client.session.msg("create_subshell_request"))
+            return message["content"]["data"], (await control.get_msg(timeout=10))["content"]["status"]
+
+    assert asyncio.run(execute()) == ({"got": {"x": 1}}, "ok")
+
+
+@pytest.mark.parametrize("cold", [False, True], ids=["warm", "cold"])
+def test_debugger(host: KernelHost, cold: bool) -> None:
+    async def execute() -> Any:
+        async with started(host=host, cold=cold) as kernel:
+
+            async def ask(command: str, sequence: int, **arguments: Any) -> Any:
+                content = {"type": "request", "command": command, "seq": sequence, "arguments": arguments}
+                kernel.client.control_channel.send(kernel.client.session.msg("debug_request", content))
+                return (await kernel.client.control_channel.get_msg(timeout=20))["content"]
+
+            info = await ask("debugInfo", 1)
+            code = "def f(x):\n    y = x + 1\n    return y\nprint(f(1))"
+            await ask("initialize", 2, clientID="t", adapterID="", pathFormat="path", linesStartAt1=True)
+            attached = await ask("attach", 3)
+            dumped = await ask("dumpCell", 4, code=code)
+            path = dumped["body"]["sourcePath"]
+            await ask(
+                "setBreakpoints", 5, source={"path": path}, breakpoints=[{"line": 2}], sourceModified=False
+            )
+            await ask("configurationDone", 6)
+            kernel.client.execute(code)
+            while True:
+                message = await kernel.client.get_iopub_msg(timeout=20)
+                if message["msg_type"] == "debug_event" and message["content"]["event"] == "stopped":
+                    break
+            frames = await ask("stackTrace", 7, threadId=message["content"]["body"]["threadId"])
+            await ask("continue", 8, threadId=message["content"]["body"]["threadId"])
+            frame = frames["body"]["stackFrames"][0]
+            return info["success"], attached["success"], frame["name"], frame["line"]
+
+    assert asyncio.run(execute()) == (True, True, "f", 2)
+
+
+def test_widgets_state_is_kept(host: KernelHost) -> None:
+    async def execute() -> Any:
+        nb = new_notebook(cells=[new_code_cell("import ipywidgets; ipywidgets.IntSlider(3)")])
+        client = NotebookClient(nb, km=kernel_manager("python3", host=host), shutdown_kernel="immediate")
+        client.owns_km = True
+        await client.async_execute()
+        return nb.metadata.widgets["application/vnd.jupyter.widget-state+json"]["state"]
+
+    assert any(entry["model_name"] == "IntSliderModel" for entry in asyncio.run(execute()).values())
+
+
+class Server:
+    """A Jupyter server and its REST interface."""
+
+    def __init__(self, url: str, runtime: Path) -> None:
+        self.url = url
+        self.runtime = runtime
+
+    def ask(self, method: str, path: str, body: object = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Authorization": "token test", "Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.url}{path}", data, headers, method=method)
+        with urllib.request.urlopen(request, timeout=30) as response:
+            text = response.read()
+        return json.loads(text) if text else None
+
+    def execute(self, kernel: str, code: str) -> str:
+        """What `code` prints, through the connection file that the server wrote."""
+        client = BlockingKernelClient(connection_file=str(self.runtime / f"kernel-{kernel}.json"))
+        client.load_connection_file()
+        client.start_channels()
+        texts: list[str] = []
+        try:
+            client.wait_for_ready(timeout=30)
+            keep = lambda message: texts.append(
+                message["content"].get("text", message["content"].get("ename", ""))
+            )  # noqa: E731
+            client.execute_interactive(code, output_hook=keep, timeout=30)
+        finally:
+            client.stop_channels()
+        return "".join(texts).strip()
+
+
+@pytest.fixture
+def server(tmp_path: Path, free_port: int) -> Iterator[Server]:
+    runtime = tmp_path / "runtime"
+    env = {**os.environ, "JUPYTER_RUNTIME_DIR": str(runtime), "IPYTHONDIR": str(tmp_path / "ipython")}
+    options = (
+        "--no-browser",
+        f"--port={free_port}",
+        "--IdentityProvider.token=test",
+        "--allow-root",
+        "--ServerApp.jpserver_extensions={}",
+    )
+    with (
+        (tmp_path / "log").open("w") as log,
+        subprocess.Popen(
+            [f"{BIN}/jupyter-server", *options], cwd=tmp_path, env=env, stdout=log, stderr=log
+        ) as process,
+    ):
+        url = f"http://127.0.0.1:{free_port}"
+        server = Server(url, runtime)
+        wait_until(lambda: answers(server), 30)
+        try:
+            yield server
+        finally:
+            below = linux.descendants(process.pid)
+            process.terminate()
+            process.wait(20)
+            wait_until(lambda: gone(*below))
+
+
+def answers(server: Server) -> bool:
+    try:
+        return bool(server.ask("GET", "/api/status"))
+    except OSError:
+        return False
+
+
+def test_jupyter_server(server: Server) -> None:
+    kernel = server.ask("POST", "/api/kernels", {"name": "workbench"})["id"]
+    assert server.execute(kernel, WHO) == "workbench"
+    assert server.execute(kernel, "import sys, numpy; x = 1; print('pandas' in sys.modules)") == "False"
+
+    # The restarted kernel is new, soon there, and has the first one's packages imported.
+    start = time.monotonic()
+    server.ask("POST", f"/api/kernels/{kernel}/restart")
+    assert time.monotonic() - start < 2
+    wait_until(
+        lambda: (
+            server.execute(kernel, "import sys; print('x' in globals(), 'numpy' in sys.modules)")[:5]
+            == "False"
+        )
+    )
+
+    server.ask("POST", f"/api/kernels/{kernel}/restart")
+    assert (
+        server.execute(
+            kernel, "print('x' in globals(), 'numpy' in sys.modules)".replace("sys.", "__import__('sys').")
+        )
+        == "False True"
+    )
+
+    pid = int(server.execute(kernel, "import os; print(os.getpid())"))
+    server.ask("POST", f"/api/kernels/{kernel}/interrupt")
+    assert server.execute(kernel, "print(1 + 1)") == "2"
+    server.ask("DELETE", f"/api/kernels/{kernel}")
+    assert gone(pid)
+
+
+def test_another_language_runs_cold(
+    host: KernelHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = {
+        "argv": ["env", sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        "language": "other",
+        "display_name": "Other",
+    }
+    (tmp_path / "kernels" / "other").mkdir(parents=True)
+    (tmp_path / "kernels" / "other" / "kernel.json").write_text(json.dumps(spec))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    assert in_kernel(lambda kernel: kernel.run(WHO), kernel_name="other", host=host) == "workbench"

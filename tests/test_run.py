@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 import threading
@@ -141,7 +140,7 @@ def test_a_deleted_or_corrupted_output_is_made_again(diamond: Project) -> None:
     assert ran(diamond) == ["parity"]
     assert again.steps["parity"].reason == "output out is corrupted in the store"
     assert blob.read_text() == "1"
-    shutil.rmtree(blob.parent)
+    blob.unlink()
     assert run().steps["parity"].reason == "output out is no longer in the store"
     assert ran(diamond) == ["parity"]
 
@@ -160,9 +159,7 @@ def test_one_step_and_what_it_needs(diamond: Project) -> None:
     assert list(result.steps) == ["source", "parity"]
 
 
-def test_a_failed_step_skips_what_needs_it(
-    diamond: Project, write_notebook: WriteNotebook
-) -> None:
+def test_a_failed_step_skips_what_needs_it(diamond: Project, write_notebook: WriteNotebook) -> None:
     write_notebook("parity.ipynb", "1 / 0", parameters="src: str = ''\nout: str = ''")
     result = run(keep_going=True)
     assert (result.state, result.exit_code) == ("failed", 1)
@@ -232,7 +229,9 @@ def test_stopping_interrupts_what_runs_and_skips_the_rest(
         "pipeline: slow\nsteps:\n  s: {notebook: slow.ipynb}\n  t: {notebook: next.ipynb, after: [s]}\n",
     )
     stop = threading.Event()
-    result = run("slow", stop=stop, listener=lambda e: stop.set() if type(e).__name__ == "StepOutput" else None)
+    result = run(
+        "slow", stop=stop, listener=lambda e: stop.set() if type(e).__name__ == "StepOutput" else None
+    )
     assert (result.state, result.exit_code) == ("interrupted", 130)
     assert {key: step.state for key, step in result.steps.items()} == {"s": "interrupted", "t": "skipped"}
     assert result.folder is not None
@@ -274,7 +273,9 @@ def test_html_and_pictures_are_linked_into_the_runs_folder(
     project: Project, write_notebook: WriteNotebook, write_pipeline: Any
 ) -> None:
     write_notebook("page.ipynb", "open(page, 'w').write('<p>hello')", parameters="page: str = ''")
-    write_pipeline("page", "pipeline: page\nsteps:\n  s: {notebook: page.ipynb, outputs: {page: page.html}}\n")
+    write_pipeline(
+        "page", "pipeline: page\nsteps:\n  s: {notebook: page.ipynb, outputs: {page: page.html}}\n"
+    )
     result = run("page")
     assert result.folder is not None
     assert (result.folder / "page.html").read_text() == "<p>hello"

@@ -6,18 +6,31 @@ Everything that can be wrong is found here, before a kernel starts, and reported
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import Problem, SpecError, did_you_mean
-from workbench.notebook import Notebook, Parameter, read_notebook
-from workbench.pipeline import Files, Input, Model, OutputOf, Pipeline, Step, find_pipeline
-from workbench.schema import REFERENCE, check_shape
+from workbench.notebook import Notebook, read_notebook
+from workbench.parameters import Parameter
+from workbench.pipeline import (
+    Files,
+    Input,
+    Model,
+    OutputOf,
+    Pipeline,
+    Step,
+    branch_key,
+    branch_label,
+    find_pipeline,
+)
+from workbench.schema import REFERENCE, branch_values, shape_problems
 from workbench.settings import Project, find_project, parse_duration
-from workbench.yamls import Document, Place, parse_value, read_yaml
+from workbench.yamls import Document, parse_value, read_yaml, without
+
+_WIRED = ("inputs", "outputs", "foreach")
+"""Keys of a step whose names are bound by the pipeline file."""
 
 
 def load_pipeline(
@@ -35,8 +48,6 @@ def load_pipeline(
     project = project or find_project()
     file = find_pipeline(project, name)
     document = read_yaml(file)
-    if problems := check_shape(document, file):
-        raise SpecError(problems)
     return _Loading(project, file, document, dict(parameters or {}), dict(arguments or {})).pipeline()
 
 
@@ -44,11 +55,15 @@ class _Loading:
     """The state of reading one file: the problems found so far, and each notebook read once.
 
     pipeline
+      _well_formed
       _read_notebooks
       _expand            one Step for each branch
         _bind            parameters, by name and type
         _wire            inputs, to the branches that exist
       _order
+
+    What is wrong in itself is left out from then on; the steps it belongs to are `doubtful`, and what only follows
+    from it is not reported.
     """
 
     def __init__(
@@ -61,95 +76,121 @@ class _Loading:
     ) -> None:
         self.project, self.file, self.document = project, file, document
         self.given, self.arguments = given, arguments
-        self.params: dict[str, Any] = document.value.get("params") or {}
-        self.specs: dict[str, dict[str, Any]] = document.value["steps"]
-        self.problems: list[Problem] = []
+        self.problems: dict[Problem, None] = {}
+        self.doubtful: set[str] = set()
+        self.params: dict[str, Any] = {}
+        self.specs: dict[str, dict[str, Any]] = {}
         self.notebooks: dict[str, Notebook] = {}
         self.branches: dict[str, list[dict[str, Any]]] = {}
         self.used: set[str] = set()
+        """Parameters of the file that `foreach` takes its values from."""
+        self.outside: dict[str, Any] = {}
+        """Values from outside the file, as they are used."""
 
     def pipeline(self) -> Pipeline:
+        value = self._well_formed()
+        self.params, self.specs = value.get("params", {}), value["steps"]
         self._read_notebooks()
         for name in self.specs:
             self.branches[name] = self._branches(name)
         steps = {step.key: step for name in self.notebooks for step in self._expand(name)}
         self._check_names()
-        model = self._model()
+        model = self._model(value.get("model"))
+        order = self._order(steps)
         if self.problems:
             raise SpecError(self.problems)
-        value = self.document.value
         return Pipeline(
             name=value["pipeline"],
             file=self.file,
             project=self.project,
-            parameters={**self.params, **self.given, **self.arguments},
-            steps={key: steps[key] for key in self._order(steps)},
+            parameters={**self.params, **self.outside},
+            steps={key: steps[key] for key in order},
             description=value.get("description", ""),
             timeout=_seconds(value.get("timeout")),
             model=model,
         )
 
-    def _problem(self, message: str, *place: str) -> None:
+    def _well_formed(self) -> dict[str, Any]:
+        """The file's value without what is wrong in itself."""
+        found = shape_problems(self.document.value)
+        for place, message in found:
+            self.problem(message, *map(str, place))
+            if place[:1] == ("steps",) and len(place) > 1:
+                self.doubtful.add(str(place[1]))
+        value = without(self.document.value, [place for place, _ in found])
+        if not isinstance(value, dict) or "steps" not in value:
+            raise SpecError(self.problems)
+        return value
+
+    def problem(self, message: str, *place: str) -> None:
         line = self.document.line(place)
-        self.problems.append(Problem(message, self.file, line, ".".join(place) or None))
+        self.problems[Problem(message, self.file, line, ".".join(place) or None)] = None
+
+    def _outside_problem(self, name: str, message: str) -> None:
+        self.problems[Problem(message, key=f"-p {name}")] = None
 
     def _read_notebooks(self) -> None:
-        read: dict[Path, Notebook | SpecError] = {}
+        read: dict[str, Notebook | SpecError] = {}
         for name, spec in self.specs.items():
-            path = (self.file.parent / spec["notebook"]).resolve()
-            if path not in read:
-                try:
-                    read[path] = read_notebook(path)
-                except SpecError as error:
-                    read[path] = error
-                    self._unreadable(name, path, error)
-            notebook = read[path]
+            if "notebook" not in spec:
+                continue
+            given = spec["notebook"]
+            if given not in read:
+                read[given] = _read(self.file.parent / given)
+            notebook = read[given]
             if isinstance(notebook, Notebook):
                 self.notebooks[name] = notebook
+            else:
+                self._unreadable(name, given, notebook)
 
-    def _unreadable(self, name: str, path: Path, error: SpecError) -> None:
+    def _unreadable(self, name: str, given: str, error: SpecError) -> None:
+        path = self.file.parent / given
         if path.exists():
-            self.problems += error.problems
+            self.problems |= dict.fromkeys(error.problems)
         else:
             known = [file.name for file in path.parent.glob("*.ipynb")] if path.parent.is_dir() else []
-            given = self.specs[name]["notebook"]
             hint = did_you_mean(path.name, known)
-            self._problem(f"there is no notebook '{given}'{hint}", "steps", name, "notebook")
+            self.problem(f"there is no notebook '{given}'{hint}", "steps", name, "notebook")
 
     def _branches(self, name: str) -> list[dict[str, Any]]:
         """The values of each branch; one empty branch for a step without `foreach`."""
         variables: dict[str, list[Any]] = {}
-        for variable, values in (self.specs[name].get("foreach") or {}).items():
+        for variable, values in self.specs[name].get("foreach", {}).items():
             if isinstance(values, str):
-                self.used.add(values)
-                source = self._parameter_value(values)
-                if not isinstance(source, list) or not source:
-                    known = [key for key, value in self.params.items() if isinstance(value, list)]
-                    self._problem(
-                        f"'{values}' is not a parameter of this file that holds a list{did_you_mean(values, known)}",
-                        "steps", name, "foreach", variable,
-                    )  # fmt: skip
-                    source = []
-                values = source
+                values = self._list_parameter(values, "steps", name, "foreach", variable)
             variables[variable] = values
         return [
             dict(zip(variables, chosen, strict=True)) for chosen in itertools.product(*variables.values())
         ]
 
-    def _parameter_value(self, name: str) -> Any:
+    def _list_parameter(self, name: str, *place: str) -> list[Any]:
+        self.used.add(name)
+        value: Any = self.params.get(name)
         if name in self.given:
-            return self.given[name]
-        if name in self.arguments:
-            return parse_value(self.arguments[name])
-        return self.params.get(name)
+            value = self.outside[name] = self.given[name]
+        elif name in self.arguments:
+            try:
+                value = self.outside[name] = parse_value(self.arguments[name])
+            except ValueError as error:
+                self._outside_problem(name, str(error))
+                return []
+        if isinstance(value, list) and value:
+            if message := branch_values(value):
+                self.problem(f"{name}: {message}", *place)
+                return []
+            return value
+        known = [key for key, value in self.params.items() if isinstance(value, list)]
+        self.problem(
+            f"'{name}' is not a parameter of this file that holds a list{did_you_mean(name, known)}", *place
+        )
+        return []
 
     def _expand(self, name: str) -> Iterator[Step]:
         spec, notebook = self.specs[name], self.notebooks[name]
-        outputs = spec.get("outputs") or {}
-        for wired in ("inputs", "outputs", "foreach"):
-            for variable in spec.get(wired) or {}:
+        for wired in _WIRED:
+            for variable in spec.get(wired, ()):
                 self._declared(notebook, variable, "steps", name, wired, variable)
-        fixed = self._bind(name, notebook)
+        fixed, after = self._bind(name, notebook), self._after(name)
         for branch in self.branches[name]:
             bound = dict(fixed)
             for variable, value in branch.items():
@@ -159,33 +200,33 @@ class _Loading:
                     )
             wiring = self._wire(name, notebook, branch)
             yield Step(
-                key=_key(name, branch),
+                key=branch_key(name, branch),
                 name=name,
                 branch=branch,
                 notebook=notebook,
                 parameters=bound,
                 inputs=wiring,
-                outputs=outputs,
-                after=self._after(name),
+                outputs=spec.get("outputs", {}),
+                after=after,
                 retries=spec.get("retries", 0),
                 timeout=_seconds(spec.get("timeout")),
                 cell_timeout=_seconds(spec.get("cell_timeout")),
-                kernel=spec.get("kernel") or notebook.kernel,
+                kernel=spec.get("kernel", notebook.kernel),
                 cache=spec.get("cache", True),
                 refresh=_seconds(spec.get("refresh")),
-                secrets=tuple(spec.get("secrets") or ()),
+                secrets=tuple(spec.get("secrets", ())),
             )
 
     def _declared(self, notebook: Notebook, variable: str, *place: str) -> bool:
         if variable in notebook.parameters:
             return True
         if notebook.parameters_cell is None:
-            self._problem(
+            self.problem(
                 f"{notebook.path.name} has no cell tagged 'parameters', so nothing can be passed to it",
                 *place,
             )
         else:
-            self._problem(
+            self.problem(
                 f"{notebook.path.name} declares no parameter '{variable}'"
                 f"{did_you_mean(variable, notebook.parameters)}",
                 *place,
@@ -195,53 +236,49 @@ class _Loading:
     def _bind(self, name: str, notebook: Notebook) -> dict[str, Any]:
         """The values that all branches share. What is nearer wins: file, step, then the command line."""
         spec = self.specs[name]
-        wired = {*(spec.get("inputs") or {}), *(spec.get("outputs") or {}), *(spec.get("foreach") or {})}
+        wired = _wired(spec)
         bound: dict[str, Any] = {}
         for variable, value in self.params.items():
             if variable in notebook.parameters and variable not in wired:
                 bound |= self._coerced(notebook.parameters[variable], value, "params", variable)
-        for variable, value in (spec.get("params") or {}).items():
+        for variable, value in spec.get("params", {}).items():
             place = ("steps", name, "params", variable)
-            if variable in wired:
-                self._problem("is an input, an output or a foreach variable of this step already", *place)
-            elif self._declared(notebook, variable, *place):
+            if self._declared(notebook, variable, *place):
                 bound |= self._coerced(notebook.parameters[variable], value, *place)
         for variable in (*self.given, *self.arguments):
             if variable in notebook.parameters and variable not in wired:
                 bound |= self._from_outside(notebook.parameters[variable])
         for variable, parameter in notebook.parameters.items():
-            if parameter.required and variable not in wired and variable not in bound:
-                self._problem(
-                    f"{notebook.path.name} needs a value for '{variable}' ({parameter.annotation})",
-                    "steps",
-                    name,
-                )
+            if parameter.required and variable not in {*wired, *bound} and name not in self.doubtful:
+                message = f"{notebook.path.name} needs a value for '{variable}' ({parameter.annotation})"
+                self.problem(message, "steps", name)
         return bound
 
     def _coerced(self, parameter: Parameter, value: Any, *place: str) -> dict[str, Any]:
         try:
             return {parameter.name: parameter.coerce(value)}
         except ValueError as error:
-            self._problem(str(error), *place)
+            self.problem(str(error), *place)
             return {}
 
     def _from_outside(self, parameter: Parameter) -> dict[str, Any]:
         name = parameter.name
         try:
             if name in self.given:
-                return {name: parameter.coerce(self.given[name])}
-            return {name: parameter.parse(self.arguments[name])}
+                value = parameter.coerce(self.given[name])
+            else:
+                value = parameter.parse(self.arguments[name])
         except ValueError as error:
-            problem = Problem(str(error), key=f"-p {name}")
-            if problem not in self.problems:
-                self.problems.append(problem)
+            self._outside_problem(name, str(error))
             return {}
+        self.outside[name] = value
+        return {name: value}
 
     def _wire(self, name: str, notebook: Notebook, branch: Mapping[str, Any]) -> dict[str, Input]:
         wiring: dict[str, Input] = {}
-        for variable, source in (self.specs[name].get("inputs") or {}).items():
+        for variable, source in self.specs[name].get("inputs", {}).items():
             place = ("steps", name, "inputs", variable)
-            found = self._source(source, branch, place)
+            found = self._source(source, branch, place, name)
             if found is None:
                 continue
             wiring[variable] = found
@@ -253,121 +290,120 @@ class _Loading:
                 what = {"dict": "a mapping of paths", "list": "a list of paths"}.get(
                     type(sample).__name__, "a path"
                 )
-                self._problem(f"the notebook receives {what} but declares {parameter.annotation}", *place)
+                self.problem(f"the notebook receives {what} but declares {parameter.annotation}", *place)
         return wiring
 
-    def _source(self, text: str, branch: Mapping[str, Any], place: Place) -> Input | None:
-        where = tuple(map(str, place))
+    def _source(
+        self, text: str, branch: Mapping[str, Any], place: tuple[str, ...], reader: str | None = None
+    ) -> Input | None:
         if text.startswith("file:"):
-            return Files(text.removeprefix("file:"))
+            return Files(text.removeprefix("file:"), self.document.line(place))
         match = REFERENCE.fullmatch(text)
         assert match is not None  # the shape was checked
         step, every, chosen, output = match.groups()
-        if step not in self.specs:
-            self._problem(f"there is no step '{step}'{did_you_mean(step, self.specs)}", *where)
+        if step == reader:
+            self.problem(f"'{text}' is an output of this step itself", *place)
             return None
-        outputs = self.specs[step].get("outputs") or {}
+        if step in self.doubtful:
+            return None
+        if step not in self.specs:
+            self.problem(f"there is no step '{step}'{did_you_mean(step, self.specs)}", *place)
+            return None
+        outputs = self.specs[step].get("outputs", {})
         if output not in outputs:
-            self._problem(f"step '{step}' has no output '{output}'{did_you_mean(output, outputs)}", *where)
+            self.problem(f"step '{step}' has no output '{output}'{did_you_mean(output, outputs)}", *place)
             return None
         branches = self.branches[step]
         if every:
-            return {_label(values): OutputOf(_key(step, values), output) for values in branches}
+            return {branch_label(values): OutputOf(branch_key(step, values), output) for values in branches}
         if chosen:
             key = f"{step}[{chosen.replace(' ', '')}]"
-            keys = [_key(step, values) for values in branches]
+            keys = [branch_key(step, values) for values in branches]
             if key not in keys:
-                self._problem(f"there is no branch '{key}'{did_you_mean(key, keys)}", *where)
+                self.problem(f"there is no branch '{key}'{did_you_mean(key, keys)}", *place)
                 return None
             return OutputOf(key, output)
-        if len(branches) == 1 and not branches[0]:
-            return OutputOf(step, output)
         same = [values for values in branches if values.items() <= branch.items()]
         if len(same) == 1:
-            return OutputOf(_key(step, same[0]), output)
-        self._problem(f"step '{step}' has branches; expected '{step}.*.{output}' for all of them", *where)
+            return OutputOf(branch_key(step, same[0]), output)
+        if branches:
+            self.problem(
+                f"step '{step}' has branches; expected '{step}.*.{output}' for all of them, or one such as "
+                f"'{branch_key(step, branches[0])}.{output}'",
+                *place,
+            )
         return None
 
     def _after(self, name: str) -> tuple[str, ...]:
         keys: list[str] = []
-        for other in self.specs[name].get("after") or ():
-            if other not in self.specs:
-                message = f"there is no step '{other}'{did_you_mean(other, self.specs)}"
-                problem = Problem(
-                    message, self.file, self.document.line(("steps", name, "after")), f"steps.{name}.after"
-                )
-                if problem not in self.problems:
-                    self.problems.append(problem)
-            else:
-                keys += [_key(other, values) for values in self.branches[other]]
+        for other in self.specs[name].get("after", ()):
+            place = ("steps", name, "after")
+            if other == name:
+                self.problem("a step cannot come after itself", *place)
+            elif other in self.specs:
+                keys += [branch_key(other, values) for values in self.branches[other]]
+            elif other not in self.doubtful:
+                self.problem(f"there is no step '{other}'{did_you_mean(other, self.specs)}", *place)
         return tuple(keys)
 
     def _check_names(self) -> None:
         """Every parameter given must be one that some notebook declares."""
-        if len(self.notebooks) < len(self.specs):
-            return  # a notebook that could not be read may declare it
-        declared = {name for notebook in self.notebooks.values() for name in notebook.parameters}
+        if self.doubtful or len(self.notebooks) < len(self.specs):
+            return  # what could not be read may declare it
         fixed: dict[str, str] = {}
-        for step, spec in self.specs.items():
-            for kind in ("inputs", "outputs", "foreach"):
-                fixed |= dict.fromkeys(spec.get(kind) or {}, f"{kind} of step '{step}'")
+        bindable = set(self.used)
+        for step, notebook in self.notebooks.items():
+            for kind in _WIRED:
+                fixed |= dict.fromkeys(self.specs[step].get(kind, ()), f"{kind} of step '{step}'")
+            bindable |= notebook.parameters.keys() - _wired(self.specs[step])
         for name in self.params:
-            if name not in declared | self.used:
-                self._problem(f"no notebook declares it{did_you_mean(name, declared)}", "params", name)
-        bindable = {
-            name
-            for step, notebook in self.notebooks.items()
-            for name in notebook.parameters
-            if all(
-                name not in (self.specs[step].get(kind) or {}) for kind in ("inputs", "outputs", "foreach")
-            )
-        }
+            if name not in bindable:
+                message = f"no notebook declares it{did_you_mean(name, bindable)}"
+                self.problem(_no_value(fixed[name]) if name in fixed else message, "params", name)
         for name in (*self.given, *self.arguments):
-            if name in bindable | self.used:
-                continue
-            if name in fixed:
-                message = f"is wired in the pipeline file ({fixed[name]}), so no value can be given"
-            else:
+            if name not in bindable:
                 message = f"no notebook declares this parameter{did_you_mean(name, bindable)}"
-            self.problems.append(Problem(message, key=f"-p {name}"))
+                self._outside_problem(name, _no_value(fixed[name]) if name in fixed else message)
 
-    def _model(self) -> Model | None:
-        spec = self.document.value.get("model")
-        if not spec:
+    def _model(self, spec: dict[str, Any] | None) -> Model | None:
+        if spec is None:
             return None
         found = {
             key: self._source(spec[key], {}, ("model", key)) for key in ("version", "metrics") if key in spec
         }
-        version, metrics = found["version"], found.get("metrics")
-        if not isinstance(version, OutputOf):
+        version, metrics = found.get("version"), found.get("metrics")
+        if not isinstance(version, OutputOf) or "name" not in spec:
             return None
         return Model(spec["name"], version, metrics if isinstance(metrics, OutputOf) else None)
 
     def _order(self, steps: Mapping[str, Step]) -> list[str]:
-        graph = {key: step.needs for key, step in steps.items()}
+        graph = {key: [need for need in step.needs if need in steps] for key, step in steps.items()}
         try:
             return list(TopologicalSorter(graph).static_order())
         except CycleError as error:
             circle = list(reversed(error.args[1]))
             name = steps[circle[0]].name
-            self._problem(f"these steps wait for each other: {' → '.join(circle)}", "steps", name)
-            raise SpecError(self.problems) from None
+            self.problem(f"these steps wait for each other: {' → '.join(circle)}", "steps", name)
+            return []
 
 
-def _key(name: str, branch: Mapping[str, Any]) -> str:
-    inside = ",".join(f"{variable}={_word(value)}" for variable, value in branch.items())
-    return f"{name}[{inside}]" if inside else name
+def _read(path: Path) -> Notebook | SpecError:
+    """The notebook, all of its code parsed."""
+    try:
+        notebook = read_notebook(path.resolve())
+        if notebook.language == "python":
+            _ = notebook.trees
+    except SpecError as error:
+        return error
+    return notebook
 
 
-def _label(branch: Mapping[str, Any]) -> str:
-    """What a fan-in calls a branch: its value, or all `variable=value` where there are several."""
-    if len(branch) == 1:
-        return _word(next(iter(branch.values())))
-    return ",".join(f"{variable}={_word(value)}" for variable, value in branch.items())
+def _wired(spec: Mapping[str, Any]) -> set[str]:
+    return {name for kind in _WIRED for name in spec.get(kind, ())}
 
 
-def _word(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else re.sub(r"[\[\],\s]+", "_", str(value))
+def _no_value(where: str) -> str:
+    return f"is wired in the pipeline file ({where}), so no value can be given"
 
 
 def _seconds(value: Any) -> float | None:

@@ -107,12 +107,18 @@ def parse_code(source: str | bytes) -> ast.Module:
 
 
 def imported_modules(tree: ast.AST, package: str = "") -> Iterator[str]:
-    """Every module named by an import statement in `tree`, at any depth.
+    """Every module named by an import statement in `tree`, at any depth, except for type checkers only.
 
     `from a import b` may import a module `a.b` or a name of `a`, so both are given. `package` resolves
     relative imports; without it they are left out.
     """
-    for node in ast.walk(tree):
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
+            waiting += node.orelse
+            continue
+        waiting += ast.iter_child_nodes(node)
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

@@ -8,7 +8,7 @@ crashes the interpreter on deep nesting and writes aliases out however often the
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,16 @@ def parse_value(text: str) -> Any:
     except SpecError as error:
         shown = text if len(text) <= 60 else f"{text[:59]}…"
         raise ValueError(f"'{shown}' is not valid: {error.problems[0].message}") from error
+
+
+def without(value: Any, places: Sequence[Place]) -> Any:
+    """`value` without what stands at these places; None without the whole of it."""
+    if () in places:
+        return None
+    if not places or not isinstance(value, dict):
+        return value
+    inside = {name: [place[1:] for place in places if place[0] == name] for name in value}
+    return {name: without(item, inside[name]) for name, item in value.items() if () not in inside[name]}
 
 
 class _Reading:

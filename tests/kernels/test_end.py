@@ -149,7 +149,7 @@ from workbench.kernels import KernelHost
 async def main():
     host = KernelHost()
     async with started(host=host) as kernel, started(host=host, cold=True) as second:
-        print(host.pid, host._folder, kernel.pid, second.pid, *(await kernel.run({GRANDCHILDREN!r})).split(), flush=True)
+        print(host.pid, host.folder, kernel.pid, second.pid, *(await kernel.run({GRANDCHILDREN!r})).split(), flush=True)
         kernel.client.execute({cell!r}); second.client.execute({cell!r})
         await asyncio.sleep(0.3)
         print("ready", flush=True)
@@ -216,7 +216,7 @@ def test_close_ends_everything(tmp_path: Path) -> None:
             async with started(host=host) as kernel:
                 assert host.pid
                 pids = [host.pid, kernel.pid, *map(int, (await kernel.run(GRANDCHILDREN)).split())]
-                folder = host._folder
+                folder = host.folder
                 host.close()
                 assert gone(*pids)
                 assert folder

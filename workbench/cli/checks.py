@@ -133,7 +133,7 @@ def _notebook(notebook: Notebook) -> Iterator[Finding]:
         except SpecError as error:
             yield from _errors(error.problems)
         else:
-            used = {node.id for tree in trees for node in ast.walk(tree) if _reads(node)}
+            used = {name for tree in trees for node in ast.walk(tree) for name in _read(node)}
             for name in notebook.parameters.keys() - used:
                 yield _warning("no cell uses this parameter", notebook.path, name)
     cells = json.loads(notebook.path.read_text(encoding="utf-8")).get("cells", [])
@@ -143,8 +143,9 @@ def _notebook(notebook: Notebook) -> Iterator[Finding]:
         yield _warning("has outputs; strip them before it is committed (nbstripout)", notebook.path)
 
 
-def _reads(node: ast.AST) -> bool:
-    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+def _read(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+        yield node.id
 
 
 def _packages(project: Project, notebooks: Iterable[Notebook]) -> Iterator[Finding]:

@@ -52,8 +52,9 @@ class KernelHost:
         self._numbers = itertools.count(1)
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
-        self._folder: Path | None = None
-        self._address = ""
+        self.folder: Path | None = None
+        """Private place of all sockets; made by the first `start`."""
+        self.address = ""
         self._closed = False
         self.environment: dict[str, str] = {}
         """What the host was started with."""
@@ -95,7 +96,7 @@ class KernelHost:
     def new_place(self) -> str:
         """A path prefix for one kernel's files, in the host's private folder."""
         self.start()
-        return f"{self._folder}/k{next(self._numbers)}"
+        return f"{self.folder}/k{next(self._numbers)}"
 
     def launch(self, launch: Launch, descriptors: Sequence[int] = ()) -> KernelProcess:
         """Ask for a kernel; does not wait until it runs. Raises KernelError when no host can be started."""
@@ -103,7 +104,7 @@ class KernelHost:
             self.start()
             connection = socket.socket(socket.AF_UNIX)
             try:
-                connection.connect(self._address)
+                connection.connect(self.address)
                 message = encode(launch.as_message())
                 sent = socket.send_fds(connection, [message], list(descriptors))
                 connection.sendall(message[sent:])
@@ -125,24 +126,24 @@ class KernelHost:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-            if self._folder is not None:
-                shutil.rmtree(self._folder, ignore_errors=True)
+            if self.folder is not None:
+                shutil.rmtree(self.folder, ignore_errors=True)
 
     def _spawn(self) -> None:
-        if self._folder is None or not self._folder.is_dir():
-            self._folder = _private_folder()
+        if self.folder is None or not self.folder.is_dir():
+            self.folder = _private_folder()
         if self._control is not None:
             self._control.close()
-        self._address = f"{self._folder}/host{next(self._numbers)}"
+        self.address = f"{self.folder}/host{next(self._numbers)}"
         ours, theirs = socket.socketpair()
         with socket.socket(socket.AF_UNIX) as listener, theirs:
             # Bound here, so that a kernel can be asked for before the host has even started.
-            listener.bind(self._address)
+            listener.bind(self.address)
             listener.listen(128)
             settings = {
                 "listener": listener.fileno(),
                 "control": theirs.fileno(),
-                "folder": str(self._folder),
+                "folder": str(self.folder),
                 "owner": os.getpid(),
                 "imports": self._imports,
                 "excluded": self._excluded,

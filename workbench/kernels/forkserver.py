@@ -77,6 +77,7 @@ class Host:
             folder=settings.folder,
             path=tuple(split_path(settings.excluded)),
             variables={},
+            kernel_modules=(),
             own_modules=tuple(name for name in sys.modules if name.partition(".")[0] == package),
         )
         self.requests = list(_restore(settings.pending))
@@ -185,7 +186,7 @@ class Host:
         for descriptor in unused - set(streams):
             os.close(descriptor)
         guard_kernel(
-            request.launch, request.owner, streams, replace(self.origin, variables=self._set_by_imports())
+            request.launch, request.owner, streams, origin
         )
 
     def _set_by_imports(self) -> dict[str, str]:

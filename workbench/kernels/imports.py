@@ -40,6 +40,8 @@ class Imports:
         self.announced = deque(announced)
         self.unsafe = set(unsafe)
         self.tried: list[str] = []
+        self.base_modules: tuple[str, ...] = ()
+        """All that importing BASE has imported."""
         self._done = set(self.unsafe)
 
     def announce(self, names: Iterable[str]) -> None:
@@ -66,6 +68,8 @@ class Imports:
         before = linux.count_threads()
         with contextlib.suppress(Exception, SystemExit):  # whatever third-party code may raise
             importlib.import_module(name)
+        if not self.base_modules and self._done.issuperset(BASE):
+            self.base_modules = tuple(sys.modules)
         return linux.count_threads() <= before
 
 

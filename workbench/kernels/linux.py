@@ -53,10 +53,10 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def count_threads() -> int:
-    """Threads of this process that the operating system knows of, Python's or not."""
+def count_threads(pid: int | str = "self") -> int:
+    """Threads of a process that the operating system knows of, Python's or not."""
     try:
-        return len(os.listdir("/proc/self/task"))  # noqa: PTH208
+        return len(os.listdir(f"/proc/{pid}/task"))  # noqa: PTH208
     except OSError:
         return 1
 

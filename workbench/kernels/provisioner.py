@@ -87,7 +87,9 @@ class WorkbenchProvisioner(LocalProvisioner):
         if cold and not self.cold:
             self.log.info("cold kernel: %s", cold)
         streams = {
-            name: _descriptor(kwargs[name]) for name in ("stdin", "stdout", "stderr") if kwargs.get(name)
+            name: _descriptor(kwargs[name])
+            for name in ("stdin", "stdout", "stderr")
+            if kwargs.get(name) is not None
         }
         launch = Launch(
             argv=tuple(str(Path(part).expanduser()) if part.startswith("~") else part for part in cmd),

@@ -72,6 +72,8 @@ class Origin:
     """`sys.path` of a fresh interpreter, without the entries of PYTHONPATH."""
     variables: dict[str, str]
     """Environment variables that imports have set; the libraries count on them."""
+    kernel_modules: tuple[str, ...]
+    """What ipykernel itself has imported: the debugger steps over these and no others."""
     own_modules: tuple[str, ...]
     """This package, as loaded in the host."""
 

@@ -136,7 +136,10 @@ class _Loading:
                 continue
             given = spec["notebook"]
             if given not in read:
-                read[given] = _read(self.file.parent / given)
+                try:
+                    read[given] = read_notebook((self.file.parent / given).resolve())
+                except SpecError as error:
+                    read[given] = error
             notebook = read[given]
             if isinstance(notebook, Notebook):
                 self.notebooks[name] = notebook
@@ -385,17 +388,6 @@ class _Loading:
             name = steps[circle[0]].name
             self.problem(f"these steps wait for each other: {' → '.join(circle)}", "steps", name)
             return []
-
-
-def _read(path: Path) -> Notebook | SpecError:
-    """The notebook, all of its code parsed."""
-    try:
-        notebook = read_notebook(path.resolve())
-        if notebook.language == "python":
-            _ = notebook.trees
-    except SpecError as error:
-        return error
-    return notebook
 
 
 def _wired(spec: Mapping[str, Any]) -> set[str]:

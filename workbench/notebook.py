@@ -11,8 +11,8 @@ import json
 import re
 import tokenize
 import warnings
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from io import StringIO
 from pathlib import Path
@@ -42,31 +42,17 @@ class Notebook:
     parameters_cell: int | None
     """Position among the code cells of the cell tagged `parameters`."""
     parameters: Mapping[str, Parameter]
-
-    @cached_property
-    def trees(self) -> tuple[ast.Module, ...]:
-        """The code cells as parsed, magics transformed as IPython does. Raises SpecError."""
-        trees: list[ast.Module] = []
-        problems: list[Problem] = []
-        for number, source in enumerate(self.sources, 1):
-            try:
-                trees.append(_parse(self.path, number, source))
-            except SpecError as error:
-                problems += error.problems
-        if problems:
-            raise SpecError(problems)
-        return tuple(trees)
+    trees: tuple[ast.Module, ...] = field(default=(), compare=False, repr=False)
+    """The code cells as parsed, magics transformed as IPython does. None for other languages than Python."""
 
     @cached_property
     def imports(self) -> frozenset[str]:
         """Dotted names of the modules that the code imports; empty for other languages than Python."""
-        if self.language != "python":
-            return frozenset()
         return frozenset(name for tree in self.trees for name in imported_modules(tree))
 
 
 def read_notebook(path: Path) -> Notebook:
-    """Read the notebook at `path`. Raises SpecError when it is no notebook or its parameters are wrong."""
+    """Read the notebook at `path`. Raises SpecError when it is none, or its code or parameters are wrong."""
     document = _load(path)
     metadata = _table(document.get("metadata"))
     kernelspec = _table(metadata.get("kernelspec"))
@@ -82,18 +68,16 @@ def read_notebook(path: Path) -> Notebook:
             tagged = len(sources)
         source = cell.get("source", "")
         sources.append("".join(map(str, source)) if isinstance(source, list) else str(source))
+    trees: tuple[ast.Module, ...] = ()
     parameters: Mapping[str, Parameter] = {}
-    if tagged is not None:
-        declared = _parameters if language == "python" else _foreign_parameters
-        parameters = declared(path, tagged + 1, sources[tagged])
-    return Notebook(
-        path=path,
-        language=language,
-        kernel=str(kernelspec.get("name") or "python3"),
-        sources=tuple(sources),
-        parameters_cell=tagged,
-        parameters=parameters,
-    )
+    if language == "python":
+        trees = _parse_all(path, sources)
+        if tagged is not None:
+            parameters = _parameters(path, tagged + 1, trees[tagged], sources[tagged])
+    elif tagged is not None:
+        parameters = _foreign_parameters(sources[tagged])
+    kernel = str(kernelspec.get("name") or "python3")
+    return Notebook(path, language, kernel, tuple(sources), tagged, parameters, trees)
 
 
 def parse_code(source: str | bytes) -> ast.Module:
@@ -173,6 +157,19 @@ def _table(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def _parse_all(path: Path, sources: Iterable[str]) -> tuple[ast.Module, ...]:
+    trees: list[ast.Module] = []
+    problems: list[Problem] = []
+    for number, source in enumerate(sources, 1):
+        try:
+            trees.append(_parse(path, number, source))
+        except SpecError as error:
+            problems += error.problems
+    if problems:
+        raise SpecError(problems)
+    return tuple(trees)
+
+
 def _parse(path: Path, number: int, source: str) -> ast.Module:
     """One code cell as Python. `number` counts code cells from 1, for the message."""
     try:
@@ -189,8 +186,7 @@ def _parse(path: Path, number: int, source: str) -> ast.Module:
             raise SpecError([Problem(f"code cell {number}{where}: {message}", path)]) from None
 
 
-def _parameters(path: Path, number: int, source: str) -> dict[str, Parameter]:
-    tree = _parse(path, number, source)
+def _parameters(path: Path, number: int, tree: ast.Module, source: str) -> dict[str, Parameter]:
     comments = _trailing_comments(source)
     found: dict[str, Parameter] = {}
     problems: list[Problem] = []
@@ -228,7 +224,7 @@ def assigned(statement: ast.stmt) -> tuple[list[str], ast.expr | None, ast.expr 
     return [], None, None
 
 
-def _foreign_parameters(path: Path, number: int, source: str) -> dict[str, Parameter]:
+def _foreign_parameters(source: str) -> dict[str, Parameter]:
     """The names that a cell in another language assigns. Their values are that language's, so of any type."""
     found = filter(None, map(_ASSIGNMENT.fullmatch, source.splitlines()))
     return {

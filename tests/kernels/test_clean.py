@@ -147,3 +147,11 @@ def test_figures_are_shown_inline(host: KernelHost) -> None:
     warm, cold = asyncio.run(run(False)), asyncio.run(run(True))
     assert warm == cold
     assert shown.count("image/png") == 2
+
+
+def test_the_debugger_does_not_take_warm_packages_for_the_kernel(host: KernelHost) -> None:
+    code = """
+files = get_ipython().kernel._kernel_modules
+print(any('/ipykernel/' in file for file in files), any('/pandas/' in file for file in files))
+"""
+    assert both(code, host, imports=IMPORTS) == ("True False", "True False")

@@ -17,8 +17,9 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from types import ModuleType
 from typing import Any, NoReturn
 
 from workbench.kernels import linux, threads
@@ -44,7 +45,7 @@ def become_kernel(launch: Launch, owner: socket.socket, streams: Sequence[int], 
         if not launch.warm:
             _execute(launch.argv, env, owner)
         _renew(replace(launch, env=env), origin)
-        code = _run_ipykernel(launch, owner)
+        code = _run_ipykernel(launch, origin, owner)
         _leave(code)
     except OSError as error:
         _tell(owner, {"failed": f"{error.strerror}: '{error.filename}'" if error.filename else str(error)})
@@ -107,7 +108,7 @@ def _renew(launch: Launch, origin: Origin) -> None:
     gc.enable()
 
 
-def _run_ipykernel(launch: Launch, owner: socket.socket) -> int:
+def _run_ipykernel(launch: Launch, origin: Origin, owner: socket.socket) -> int:
     """What `python -m ipykernel_launcher` does."""
     import ipykernel_launcher  # type: ignore[import-untyped]
     from ipykernel.kernelapp import IPKernelApp
@@ -120,7 +121,8 @@ def _run_ipykernel(launch: Launch, owner: socket.socket) -> int:
     if settings is not None:
         # traitlets builds an argument parser out of all traits: 45 ms of a kernel's 150.
         app.parse_command_line = lambda argv: app.update_config(settings)
-    app.initialize(sys.argv[1:])
+    with _only_kernel_modules(origin.kernel_modules):
+        app.initialize(sys.argv[1:])
     owner.sendall(encode({"ready": os.getpid()}))
     if launch.learn:
         tell_imports(app.shell, lambda names: _tell(owner, {"imported": names}))
@@ -128,6 +130,33 @@ def _run_ipykernel(launch: Launch, owner: socket.socket) -> int:
         owner.close()
     app.start()
     return 0
+
+
+class _Sys:
+    """`sys`, but for its modules."""
+
+    def __init__(self, modules: dict[str, ModuleType]) -> None:
+        self.modules = modules
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys, name)
+
+
+@contextlib.contextmanager
+def _only_kernel_modules(names: Sequence[str]) -> Iterator[None]:
+    """Let the new kernel take `names` for its own modules, and not everything that the host has imported.
+
+    The debugger steps over a kernel's own modules; pandas must not be one of them. Looking at each of 3,000
+    modules would also copy 3,000 pages.
+    """
+    import ipykernel.ipkernel
+
+    module: Any = ipykernel.ipkernel
+    module.sys = _Sys({name: sys.modules[name] for name in names if name in sys.modules})
+    try:
+        yield
+    finally:
+        module.sys = sys
 
 
 def _plain_settings(arguments: Sequence[str]) -> Any:

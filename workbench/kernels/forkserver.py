@@ -18,17 +18,14 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from workbench.kernels import linux, threads
 from workbench.kernels.guard import guard_kernel
 from workbench.kernels.imports import BASE, Imports, split_path
-from workbench.kernels.wire import Launch, Lines, Origin
-
-REQUEST_LIMIT = 1 << 22
-"""Bytes of one launch request; environments are a few kilobytes."""
+from workbench.kernels.waiting import Request, read_request, restore, save
+from workbench.kernels.wire import Lines, Origin
 
 SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGCHLD)
 
@@ -49,19 +46,6 @@ class Settings:
     """File with the requests that were not served before the host executed itself anew."""
 
 
-@dataclass(frozen=True)
-class Request:
-    """A kernel that waits for its imports."""
-
-    owner: socket.socket
-    launch: Launch
-    streams: tuple[int, ...]
-
-    @property
-    def imports(self) -> tuple[str, ...]:
-        return (*BASE, *self.launch.imports) if self.launch.warm else ()
-
-
 class Host:
     """serve → _accept · _fork · _import_one, until the owner is gone → _end."""
 
@@ -80,7 +64,7 @@ class Host:
             kernel_modules=(),
             own_modules=tuple(name for name in sys.modules if name.partition(".")[0] == package),
         )
-        self.requests = list(_restore(settings.pending))
+        self.requests = list(restore(settings.pending))
         self.guards: set[int] = set()
         self.owner_pidfd = linux.open_pidfd(settings.owner)
         self.wakeup = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -131,7 +115,7 @@ class Host:
         except BlockingIOError:
             return
         try:
-            self.requests.append(_read_request(owner))
+            self.requests.append(read_request(owner))
         except (OSError, ValueError, KeyError, TypeError):
             owner.close()
 
@@ -168,9 +152,7 @@ class Host:
             self._become_guard(request)
         self.guards.add(pid)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-        request.owner.close()
-        for stream in request.streams:
-            os.close(stream)
+        request.close()
 
     def _become_guard(self, request: Request) -> NoReturn:
         """In the fork: let go of everything that is the host's, so that no kernel inherits it."""
@@ -182,16 +164,15 @@ class Host:
         if self.owner_pidfd is not None:
             unused.add(self.owner_pidfd)
         for other in self.requests:
-            unused |= {other.owner.fileno(), *other.streams}
+            unused |= other.descriptors
         for descriptor in unused - set(streams):
             os.close(descriptor)
-        guard_kernel(
-            request.launch, request.owner, streams, origin
+        origin = replace(
+            self.origin,
+            kernel_modules=self.imports.base_modules,
+            variables={key: value for key, value in os.environ.items() if self.environment.get(key) != value},
         )
-
-    def _set_by_imports(self) -> dict[str, str]:
-        """Environment variables that were not there when the host started."""
-        return {key: value for key, value in os.environ.items() if self.environment.get(key) != value}
+        guard_kernel(request.launch, request.owner, streams, origin)
 
     def _import_one(self) -> None:
         name = self.imports.next(name for request in self.requests for name in request.imports)
@@ -204,11 +185,7 @@ class Host:
 
     def _start_anew(self, unsafe: str) -> NoReturn:
         """Execute this program again without the module that started a thread; guards and requests stay."""
-        pending = os.memfd_create("pending")
-        with os.fdopen(os.dup(pending), "w") as file:
-            json.dump([[r.owner.fileno(), asdict(r.launch), r.streams] for r in self.requests], file)
-        for descriptor in (pending, *(fd for r in self.requests for fd in (r.owner.fileno(), *r.streams))):
-            os.set_inheritable(descriptor, True)
+        pending = save(self.requests)
         os.set_inheritable(self.settings.listener, True)
         os.set_inheritable(self.settings.control, True)
         for standard in (1, 2):
@@ -220,7 +197,7 @@ class Host:
             pending=pending,
         )
         signal.set_wakeup_fd(-1)
-        os.execv(sys.executable, [*sys.orig_argv[:-1], json.dumps(asdict(settings))])  # noqa: S606
+        os.execve(sys.executable, [*sys.orig_argv[:-1], json.dumps(asdict(settings))], self.environment)  # noqa: S606
 
     def _end(self) -> NoReturn:
         """Stop the guards, which end their kernels; leave nothing."""
@@ -237,32 +214,6 @@ class Host:
         linux.end_children()
         shutil.rmtree(self.settings.folder, ignore_errors=True)
         os._exit(0)
-
-
-def _read_request(owner: socket.socket) -> Request:
-    """The first line that an owner sends, with the descriptors that came along."""
-    owner.settimeout(5)
-    data, descriptors, _, _ = socket.recv_fds(owner, 1 << 16, 3)
-    while not data.endswith(b"\n"):
-        more = owner.recv(1 << 16)
-        data += more
-        if not more or len(data) > REQUEST_LIMIT:
-            raise ValueError("not a request")
-    owner.settimeout(None)
-    return Request(owner, Launch.from_message(json.loads(data)["launch"]), tuple(descriptors))
-
-
-def _restore(pending: int | None) -> Iterator[Request]:
-    """The requests that waited when the host executed itself anew."""
-    if pending is None:
-        return
-    with os.fdopen(pending, "r") as file:
-        file.seek(0)
-        entries: list[Any] = json.load(file)
-    for descriptor, launch, streams in entries:
-        for inherited in (descriptor, *streams):
-            os.set_inheritable(inherited, False)
-        yield Request(socket.socket(fileno=descriptor), Launch.from_message(launch), tuple(streams))
 
 
 def main() -> NoReturn:

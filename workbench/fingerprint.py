@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from workbench.digests import digest_bytes
-from workbench.imports import code_digest
 from workbench.notebook import Notebook, assigned
+from workbench.source import code_digest, parse_cell
 
 Digest = str
 
@@ -72,11 +72,12 @@ def cell_digests(notebook: Notebook) -> tuple[Digest, ...]:
         texts = [source.strip() for source in notebook.sources]
         return tuple(digest_bytes(text.encode(errors="surrogatepass")) for text in texts if text)
     digests: list[Digest] = []
-    for position, tree in enumerate(notebook.trees):
+    for position, code in enumerate(notebook.code):
         if position == notebook.parameters_cell:
-            digests.append(code_digest(ast.Module(_without_literals(tree.body, notebook), [])))
-        elif tree.body:
-            digests.append(code_digest(tree))
+            body = parse_cell(notebook.sources[position]).body
+            digests.append(code_digest(ast.Module(_without_literals(body, notebook), [])))
+        elif code.digest:
+            digests.append(code.digest)
     return tuple(digests)
 
 

@@ -5,18 +5,16 @@ A project module's code belongs to the step that imports it; a package counts by
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 import sys
-import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.digests import CLOCK_TICK_NS, digest_bytes, write_atomically
-from workbench.notebook import imported_modules, parse_code
+from workbench.digests import digest_bytes, write_atomically
+from workbench.source import Code, CodeMemory
 
 
 @dataclass(frozen=True)
@@ -34,9 +32,10 @@ class Imports:
 class ProjectModules:
     """Finds project modules as the kernel would: in the project root, then beside the notebook."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, memory: Path | None = None) -> None:
         self._root = root
-        self._read: dict[tuple[str, Path], tuple[str, frozenset[str]]] = {}
+        self._memory = CodeMemory(memory)
+        self._read: dict[tuple[str, Path], Code] = {}
         self._files: dict[tuple[str, Path], list[tuple[str, Path]]] = {}
         self._ours: dict[tuple[str, Path], bool] = {}
 
@@ -63,53 +62,52 @@ class ProjectModules:
                     outside.add(name)
                 continue
             for module, file in files:
-                digest, imports = self._module(module, file)
-                modules[os.path.relpath(file, self._root)] = digest
-                waiting += imports - seen
+                code = self._module(module, file)
+                modules[os.path.relpath(file, self._root)] = code.digest
+                waiting += code.imports
         packages = frozenset(name.partition(".")[0] for name in outside)
         return Imports(modules, packages, frozenset(outside))
 
-    def _module(self, name: str, file: Path) -> tuple[str, frozenset[str]]:
+    def save(self) -> None:
+        """Remember the modules that were read."""
+        self._memory.save()
+
+    def _module(self, name: str, file: Path) -> Code:
         if (name, file) not in self._read:
-            source = file.read_bytes()
             package = name if file.name == "__init__.py" else name.rpartition(".")[0]
-            try:
-                tree = parse_code(source)
-                self._read[name, file] = code_digest(tree), frozenset(imported_modules(tree, package))
-            except (SyntaxError, ValueError):  # the notebook will say so; until then its bytes stand for it
-                self._read[name, file] = digest_bytes(source), frozenset()
+            self._read[name, file] = self._memory.module(file.read_bytes(), package)
         return self._read[name, file]
-
-
-def code_digest(tree: ast.AST) -> str:
-    """A digest of what code does: comments, formatting and positions do not count."""
-    return digest_bytes(ast.dump(tree).encode())
 
 
 def package_versions(names: Iterable[str], memory: Path) -> dict[str, str]:
     """`distribution version` of each top-level import name; 'not installed' where there is none.
 
     Finding which distribution a name belongs to reads every installed package, so the answer is kept in the
-    file `memory` until a folder of `sys.path` changes, as it does when anything is installed or removed.
+    file `memory` until something is installed, removed or upgraded, which renames its metadata.
     """
     wanted = sorted(names)
     if not wanted:
         return {}
-    changed = {entry: os.stat(entry).st_mtime_ns for entry in sys.path if os.path.isdir(entry)}  # noqa: PTH112, PTH116
-    stamp = [[entry, time_ns] for entry, time_ns in changed.items()]
-    try:
+    stamp = digest_bytes("\n".join(_metadata_names()).encode(errors="surrogateescape"))
+    index: dict[str, str] = {}
+    with suppress(OSError, ValueError, LookupError, TypeError):
         kept = json.loads(memory.read_bytes())
-        index: dict[str, str] = kept["packages"] if kept["stamp"] == stamp else {}
-    except (OSError, ValueError, LookupError, TypeError):
-        index = {}
+        index = dict(kept["packages"]) if kept["stamp"] == stamp else {}
     if not index:
-        settled = time.time_ns() - max(changed.values(), default=0) > CLOCK_TICK_NS
         index = _installed()
-        if settled:  # else a change within the same tick of the clock would not be seen
-            with suppress(OSError):
-                memory.parent.mkdir(parents=True, exist_ok=True)
-                write_atomically(memory, json.dumps({"stamp": stamp, "packages": index}))
+        with suppress(OSError):
+            memory.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(memory, json.dumps({"stamp": stamp, "packages": index}))
     return {name: index.get(name, "not installed") for name in wanted}
+
+
+def _metadata_names() -> Iterator[str]:
+    """Names of the metadata of everything installed, which hold its version, by folder of `sys.path`."""
+    for entry in sys.path:
+        with suppress(OSError):
+            names = os.listdir(entry or os.curdir)  # noqa: PTH208 - hot path
+            yield entry
+            yield from sorted(name for name in names if name.endswith((".dist-info", ".egg-info")))
 
 
 def _installed() -> dict[str, str]:

@@ -27,6 +27,7 @@ from workbench.pipeline import (
 )
 from workbench.schema import REFERENCE, branch_values, shape_problems
 from workbench.settings import Project, find_project, parse_duration
+from workbench.source import CodeMemory
 from workbench.yamls import Document, parse_value, read_yaml, without
 
 _WIRED = ("inputs", "outputs", "foreach")
@@ -130,6 +131,7 @@ class _Loading:
         self.problems[Problem(message, key=f"-p {name}")] = None
 
     def _read_notebooks(self) -> None:
+        memory = CodeMemory(self.project.store / "cells.json")
         read: dict[str, Notebook | SpecError] = {}
         for name, spec in self.specs.items():
             if "notebook" not in spec:
@@ -137,7 +139,7 @@ class _Loading:
             given = spec["notebook"]
             if given not in read:
                 try:
-                    read[given] = read_notebook((self.file.parent / given).resolve())
+                    read[given] = read_notebook((self.file.parent / given).resolve(), memory)
                 except SpecError as error:
                     read[given] = error
             notebook = read[given]
@@ -145,6 +147,7 @@ class _Loading:
                 self.notebooks[name] = notebook
             else:
                 self._unreadable(name, given, notebook)
+        memory.save()
 
     def _unreadable(self, name: str, given: str, error: SpecError) -> None:
         path = self.file.parent / given
@@ -223,17 +226,14 @@ class _Loading:
     def _declared(self, notebook: Notebook, variable: str, *place: str) -> bool:
         if variable in notebook.parameters:
             return True
+        file = notebook.path.name
         if notebook.parameters_cell is None:
-            self.problem(
-                f"{notebook.path.name} has no cell tagged 'parameters', so nothing can be passed to it",
-                *place,
-            )
+            message = f"{file} has no cell tagged 'parameters', so nothing can be passed to it"
         else:
-            self.problem(
-                f"{notebook.path.name} declares no parameter '{variable}'"
-                f"{did_you_mean(variable, notebook.parameters)}",
-                *place,
+            message = (
+                f"{file} declares no parameter '{variable}'{did_you_mean(variable, notebook.parameters)}"
             )
+        self.problem(message, *place)
         return False
 
     def _bind(self, name: str, notebook: Notebook) -> dict[str, Any]:
@@ -359,14 +359,16 @@ class _Loading:
             for kind in _WIRED:
                 fixed |= dict.fromkeys(self.specs[step].get(kind, ()), f"{kind} of step '{step}'")
             bindable |= notebook.parameters.keys() - _wired(self.specs[step])
-        for name in self.params:
-            if name not in bindable:
-                message = f"no notebook declares it{did_you_mean(name, bindable)}"
-                self.problem(_no_value(fixed[name]) if name in fixed else message, "params", name)
-        for name in (*self.given, *self.arguments):
-            if name not in bindable:
-                message = f"no notebook declares this parameter{did_you_mean(name, bindable)}"
-                self._outside_problem(name, _no_value(fixed[name]) if name in fixed else message)
+
+        def problem(name: str) -> str:
+            if name in fixed:
+                return f"is wired in the pipeline file ({fixed[name]}), so no value can be given"
+            return f"no notebook declares this parameter{did_you_mean(name, bindable)}"
+
+        for name in sorted(self.params.keys() - bindable):
+            self.problem(problem(name), "params", name)
+        for name in sorted({*self.given, *self.arguments} - bindable):
+            self._outside_problem(name, problem(name))
 
     def _model(self, spec: dict[str, Any] | None) -> Model | None:
         if spec is None:
@@ -392,10 +394,6 @@ class _Loading:
 
 def _wired(spec: Mapping[str, Any]) -> set[str]:
     return {name for kind in _WIRED for name in spec.get(kind, ())}
-
-
-def _no_value(where: str) -> str:
-    return f"is wired in the pipeline file ({where}), so no value can be given"
 
 
 def _seconds(value: Any) -> float | None:

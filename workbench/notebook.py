@@ -10,8 +10,7 @@ import ast
 import json
 import re
 import tokenize
-import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from io import StringIO
@@ -20,8 +19,9 @@ from typing import Any
 
 from workbench.errors import Problem, SpecError
 from workbench.parameters import MISSING, TYPES, Parameter, annotated_type, type_name
+from workbench.source import Code, CodeMemory, parse_cell
 
-__all__ = ["MISSING", "Notebook", "Parameter", "assigned", "imported_modules", "parse_code", "read_notebook"]
+__all__ = ["MISSING", "Notebook", "Parameter", "assigned", "read_notebook"]
 
 _ASSIGNMENT = re.compile(
     r"(?:(?:val|var|let|const)\s+)?(?P<name>[A-Za-z_]\w*)\s*(?:<-|=(?![=>]))\s*"
@@ -42,17 +42,25 @@ class Notebook:
     parameters_cell: int | None
     """Position among the code cells of the cell tagged `parameters`."""
     parameters: Mapping[str, Parameter]
-    trees: tuple[ast.Module, ...] = field(default=(), compare=False, repr=False)
-    """The code cells as parsed, magics transformed as IPython does. None for other languages than Python."""
+    code: tuple[Code, ...] = field(default=(), compare=False, repr=False)
+    """Of each code cell; none for other languages than Python."""
 
     @cached_property
     def imports(self) -> frozenset[str]:
         """Dotted names of the modules that the code imports; empty for other languages than Python."""
-        return frozenset(name for tree in self.trees for name in imported_modules(tree))
+        return frozenset(name for code in self.code for name in code.imports)
+
+    @cached_property
+    def trees(self) -> tuple[ast.Module, ...]:
+        """The code cells as parsed, magics transformed as IPython does; none for other languages."""
+        return tuple(map(parse_cell, self.sources)) if self.code else ()
 
 
-def read_notebook(path: Path) -> Notebook:
-    """Read the notebook at `path`. Raises SpecError when it is none, or its code or parameters are wrong."""
+def read_notebook(path: Path, memory: CodeMemory | None = None) -> Notebook:
+    """Read the notebook at `path`. Raises SpecError when it is none, or its code or parameters are wrong.
+
+    `memory` remembers its code, so that a cell seen before is not parsed again.
+    """
     document = _load(path)
     metadata = _table(document.get("metadata"))
     kernelspec = _table(metadata.get("kernelspec"))
@@ -68,53 +76,16 @@ def read_notebook(path: Path) -> Notebook:
             tagged = len(sources)
         source = cell.get("source", "")
         sources.append("".join(map(str, source)) if isinstance(source, list) else str(source))
-    trees: tuple[ast.Module, ...] = ()
+    code: tuple[Code, ...] = ()
     parameters: Mapping[str, Parameter] = {}
     if language == "python":
-        trees = _parse_all(path, sources)
+        code = _code(path, sources, memory or CodeMemory())
         if tagged is not None:
-            parameters = _parameters(path, tagged + 1, trees[tagged], sources[tagged])
+            parameters = _parameters(path, tagged + 1, sources[tagged])
     elif tagged is not None:
         parameters = _foreign_parameters(sources[tagged])
     kernel = str(kernelspec.get("name") or "python3")
-    return Notebook(path, language, kernel, tuple(sources), tagged, parameters, trees)
-
-
-def parse_code(source: str | bytes) -> ast.Module:
-    """Python source as parsed, silently. Raises SyntaxError or ValueError."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # "\\d" in a string is the author's business, when the code runs
-        try:
-            return ast.parse(source)
-        except (RecursionError, MemoryError):
-            raise ValueError("this is nested too deep for Python") from None
-
-
-def imported_modules(tree: ast.AST, package: str = "") -> Iterator[str]:
-    """Every module named by an import statement in `tree`, at any depth, except for type checkers only.
-
-    `from a import b` may import a module `a.b` or a name of `a`, so both are given. `package` resolves
-    relative imports; without it they are left out.
-    """
-    waiting: list[ast.AST] = [tree]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
-            waiting += node.orelse
-            continue
-        waiting += ast.iter_child_nodes(node)
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                parents = package.split(".") if package else []
-                if not package or node.level > len(parents):
-                    continue
-                base = ".".join([*parents[: len(parents) - node.level + 1], *([base] if base else [])])
-            if base:
-                yield base
-                yield from (f"{base}.{alias.name}" for alias in node.names if alias.name != "*")
+    return Notebook(path, language, kernel, tuple(sources), tagged, parameters, code)
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -157,40 +128,27 @@ def _table(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _parse_all(path: Path, sources: Iterable[str]) -> tuple[ast.Module, ...]:
-    trees: list[ast.Module] = []
+def _code(path: Path, sources: Sequence[str], memory: CodeMemory) -> tuple[Code, ...]:
+    found: list[Code] = []
     problems: list[Problem] = []
     for number, source in enumerate(sources, 1):
         try:
-            trees.append(_parse(path, number, source))
-        except SpecError as error:
-            problems += error.problems
-    if problems:
-        raise SpecError(problems)
-    return tuple(trees)
-
-
-def _parse(path: Path, number: int, source: str) -> ast.Module:
-    """One code cell as Python. `number` counts code cells from 1, for the message."""
-    try:
-        return parse_code(source)
-    except (SyntaxError, ValueError):
-        from IPython.core.inputtransformer2 import TransformerManager
-
-        try:
-            return parse_code(TransformerManager().transform_cell(source))
+            found.append(memory.cell(source))
         except (SyntaxError, ValueError) as error:
             line = getattr(error, "lineno", None)
             where = f" line {line}" if line else ""
             message = getattr(error, "msg", None) or str(error)
-            raise SpecError([Problem(f"code cell {number}{where}: {message}", path)]) from None
+            problems.append(Problem(f"code cell {number}{where}: {message}", path))
+    if problems:
+        raise SpecError(problems)
+    return tuple(found)
 
 
-def _parameters(path: Path, number: int, tree: ast.Module, source: str) -> dict[str, Parameter]:
+def _parameters(path: Path, number: int, source: str) -> dict[str, Parameter]:
     comments = _trailing_comments(source)
     found: dict[str, Parameter] = {}
     problems: list[Problem] = []
-    for statement in tree.body:
+    for statement in parse_cell(source).body:
         names, annotation, value = assigned(statement)
         default, computed = _default(value)
         comment = comments.get(statement.end_lineno or 0, "")

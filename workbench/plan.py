@@ -79,7 +79,7 @@ class Surroundings:
         self.project = project
         self.digests = Digests(project.root, project.store / "digests.json")
         self.store = Store(project.store, self.digests)
-        self._modules = ProjectModules(project.root)
+        self._modules = ProjectModules(project.root, project.store / "modules.json")
         self._code: dict[Path, tuple[tuple[Digest, ...], Imports]] = {}
         self._versions: dict[str, str] = {}
 
@@ -98,6 +98,11 @@ class Surroundings:
             imports = self._modules.follow(notebook.imports, notebook.path.parent)
             self._code[notebook.path] = cell_digests(notebook), imports
         return self._code[notebook.path]
+
+    def save(self) -> None:
+        """Remember what was read, for the next plan."""
+        self.digests.save()
+        self._modules.save()
 
     def warm_imports(self, notebook: Notebook) -> tuple[str, ...]:
         """What a warm kernel should have imported for it: modules of packages, never the project's own."""
@@ -178,6 +183,7 @@ def make_plan(
         decisions[key] = decision
         if decision.manifest:
             known[key] = {name: stored.digest for name, stored in decision.manifest.outputs.items()}
+    surroundings.save()
     if problems:
         raise SpecError(dict.fromkeys(problems))
     return Plan(pipeline, decisions, surroundings, forced, _must_deliver(pipeline, known))

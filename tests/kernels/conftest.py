@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -117,17 +115,6 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KernelHost]:
     project = tmp_path_factory.mktemp("project")
     with KernelHost(IMPORTS, excluded=[project]) as running:
         yield running
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    return tmp_path
-
-
-@pytest.fixture(autouse=True)
-def _no_session_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
-    assert os.environ.get("JPY_SESSION_NAME") is None
 
 
 @pytest.fixture

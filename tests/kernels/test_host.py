@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import threading
 import time
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from workbench.kernels import KernelHost, linux
 from workbench.kernels.client import host as default_host
 
-from .conftest import in_kernel, started, until
+from .conftest import in_kernel, started, until, wait_until
 from .soak import soak
 
 
@@ -136,6 +137,31 @@ def test_the_host_stays_when_the_thread_that_started_it_ends(tmp_path: Path) -> 
         first = host.pid
         assert in_kernel(lambda kernel: kernel.run("print(1)"), host=host) == "1"
         assert host.pid == first
+
+
+def test_a_forked_owner_has_its_own_host(tmp_path: Path) -> None:
+    with KernelHost(excluded=[tmp_path]) as host:
+        host.start()
+        first, folder = host.pid, host.folder
+        read, write = os.pipe()
+        fork = os.fork()
+        if fork == 0:
+            # The child keeps the parent's connections open, and uses the same object.
+            host.start()
+            os.write(write, f"{host.pid} {host.folder}".encode())
+            signal.pause()
+        theirs, their_folder = os.read(read, 1000).decode().split()
+        assert (int(theirs), their_folder) != (first, str(folder))
+        start = time.monotonic()
+        host.close()
+        assert time.monotonic() - start < 2
+        assert not linux.is_running(first or 0)
+        assert linux.is_running(int(theirs))
+        os.kill(fork, signal.SIGKILL)
+        os.waitpid(fork, 0)
+        wait_until(lambda: not linux.is_running(int(theirs)) and not Path(their_folder).exists())
+        os.close(read)
+        os.close(write)
 
 
 def test_a_host_that_is_lost_before_it_answers(tmp_path: Path) -> None:

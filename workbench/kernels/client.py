@@ -79,6 +79,10 @@ class KernelHost:
         with self._lock:
             if self._closed:
                 raise KernelError("this kernel host is closed; make a new KernelHost")
+            if self.owner != os.getpid():
+                # A fork of the owner: host, folder and connections are the parent's.
+                self._process = self._control = self.folder = None
+                self.owner = os.getpid()
             if self._process is None or self._process.poll() is not None:
                 self._spawn()
 
@@ -120,7 +124,7 @@ class KernelHost:
             if self._process is None or os.getpid() != self.owner:
                 return
             if self._control is not None:
-                self._control.close()
+                _hang_up(self._control)
             try:
                 self._process.wait(timeout=5)
             except subprocess.TimeoutExpired:
@@ -215,7 +219,14 @@ class KernelProcess:
 
     def close(self) -> None:
         """Let go: a kernel that still runs is killed."""
-        self._connection.close()
+        _hang_up(self._connection)
+
+
+def _hang_up(connection: socket.socket) -> None:
+    """End a connection for good; closing alone is not enough when this process was forked meanwhile."""
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+    connection.close()
 
 
 def _private_folder() -> Path:

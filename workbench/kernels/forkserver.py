@@ -54,7 +54,8 @@ class Host:
         self.listener = socket.socket(fileno=settings.listener)
         self.control = socket.socket(fileno=settings.control)
         self.lines = Lines()
-        self.imports = Imports((*BASE, *settings.imports), settings.unsafe)
+        # Without imports to come there may be cold kernels only; a warm one asks for BASE itself.
+        self.imports = Imports((*BASE, *settings.imports) if settings.imports else (), settings.unsafe)
         self.environment = dict(os.environ)
         package = __package__.partition(".")[0]
         self.origin = Origin(

@@ -81,11 +81,11 @@ class WorkbenchProvisioner(LocalProvisioner):
         """Start the kernel and wait until it accepts connections."""
         local = self._reason_for_local(kwargs)
         if local:
-            self.log.info("kernel started by Jupyter's own provisioner: %s", local)
+            self.log.warning("kernel started by Jupyter's own provisioner: %s", local)
             return await super().launch_kernel(cmd, **kwargs)
         cold = self._reason_for_cold(cmd, kwargs["env"])
         if cold and not self.cold:
-            self.log.info("cold kernel: %s", cold)
+            self.log.warning("cold kernel: %s", cold)
         streams = {
             name: _descriptor(kwargs[name])
             for name in ("stdin", "stdout", "stderr")

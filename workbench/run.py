@@ -100,7 +100,7 @@ def run_plan(
         keep_going,
         cold,
         listener,
-        executor or LocalExecutor(),
+        executor,
         stop,
         leftovers,
     ).execute()

@@ -181,10 +181,10 @@ class _Reading:
         text: str = event.value
         plain, quoted = event.implicit
         try:
+            if event.tag == "!" or (quoted and not plain):
+                return text
             if plain:
                 return _plain(text)
-            if quoted or event.tag == "!":
-                return text
             name = event.tag.removeprefix(_TAG)
             pattern, convert = _SCALARS[name]
             if pattern.fullmatch(text):

@@ -5,7 +5,7 @@ For the runner (any thread, each with its own event loop, several at once)::
     with KernelHost(imports=["pandas", "sklearn.ensemble"], excluded=[project.root]) as host:   # returns at once
         host.add_imports(["mlflow"])                   # announced later; also at once
         km = kernel_manager("python3", host=host, imports=["pandas"], memory_limit=4 * 10**9, threads=1)
-        client = NotebookClient(nb, km=km, shutdown_kernel="immediate")
+        client = NotebookClient(nb, km=km)             # "graceful": exit functions run (mlflow's); 50 ms, not s
         client.owns_km = True                          # nbclient then ends the kernel, also after an error
         provisioner = km.provisioner                   # nbclient forgets km
         await client.async_execute(cwd=..., env={**os.environ, "TOKEN": "secret"})
@@ -15,7 +15,9 @@ For the runner (any thread, each with its own event loop, several at once)::
 `jupyter_client.AsyncKernelManager`. Without `host` the process's own one is used (`host()`, made at first use,
 closed at exit). `python3`, `workbench` and any other ipykernel of this interpreter start warm, other local
 kernels cold through the same host, kernels of other provisioners (clusters) as their kernelspec says.
-`start_kernel` raises `workbench.errors.KernelError` when a kernel cannot be started.
+`start_kernel` raises `workbench.errors.KernelError` when a kernel cannot be started. Variables that only an
+interpreter's start can follow (PYTHONHASHSEED, LANG, LD_PRELOAD, …) make a kernel cold when they differ from
+the owner's at the start of the host: set them before it.
 """
 
 from __future__ import annotations

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
+
+EMPTY_SCRIPT = re.compile(r'<script src="">\s*</script>')
+"""What is left of the template's links when their addresses are empty."""
 
 
 def render(notebook: Path) -> Path | None:
@@ -26,6 +30,6 @@ def render(notebook: Path) -> Path | None:
     except (NotJSONError, KeyError, ValueError, AttributeError, UnicodeDecodeError):
         return None
     scratch = page.with_name(f".{page.name}.{os.getpid()}")
-    scratch.write_text(body.replace('<script src=""></script>', ""), encoding="utf-8")
+    scratch.write_text(EMPTY_SCRIPT.sub("", body), encoding="utf-8")
     scratch.replace(page)
     return page

@@ -74,6 +74,7 @@ def test_values_of_the_type_are_taken(annotation: str, value: Any, expected: Any
         ("float | None", True, "True is not float | None"),
         ("Literal['a', 'b']", "c", "'c' is not Literal['a', 'b']"),
         ("Literal[1]", True, "True is not Literal[1]"),
+        ("Literal[0.5, 1]", 0.4, "0.4 is not Literal[0.5, 1]"),
         ("list[Literal[1]]", [1.0], "[1.0] is not list[Literal[1]]"),
         ("dict[str, Literal[1]]", {"a": True}, "{'a': True} is not dict"),
         ("tuple[int, str]", [1], "is not tuple[int, str]"),

@@ -116,11 +116,12 @@ def _modern(path: Path, document: dict[str, Any]) -> Any:
     """A notebook of format 3 as format 4."""
     import nbformat
 
+    mistakes = (AttributeError, LookupError, TypeError, ValueError, nbformat.ValidationError)
     try:
         return nbformat.convert(nbformat.from_dict(document), 4)
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
+    except mistakes as error:
         raise SpecError(
-            [Problem(f"is a notebook of an old format that cannot be read: {error!r}", path)]
+            [Problem(f"is a notebook of an old format that cannot be read: {error}", path)]
         ) from error
 
 

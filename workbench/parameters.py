@@ -114,10 +114,10 @@ def annotated_type(node: ast.expr) -> Any:
 
 def _subscripted(node: ast.expr, outer: str, items: list[ast.expr]) -> Any:
     if outer == "Literal" and items:
-        try:
-            return Literal[tuple(ast.literal_eval(item) for item in items)]
-        except (ValueError, TypeError):
-            raise _not_understood(node) from None
+        choices = tuple(map(_literal, items))
+        if any(not isinstance(choice, str | int | float | None) for choice in choices):
+            raise _not_understood(node)
+        return Literal[choices]
     if outer in ("tuple", "Tuple") and items:
         every = (... if isinstance(i, ast.Constant) and i.value is ... else annotated_type(i) for i in items)
         return tuple[tuple(every)]  # type: ignore[misc]
@@ -131,6 +131,14 @@ def _subscripted(node: ast.expr, outer: str, items: list[ast.expr]) -> Any:
     if outer in ("dict", "Dict") and len(inner) == 2:
         return dict[inner[0], inner[1]]  # type: ignore[valid-type]
     raise _not_understood(node)
+
+
+def _literal(node: ast.expr) -> Any:
+    """The node's value, or MISSING."""
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError):
+        return MISSING
 
 
 def _typing_name(node: ast.expr) -> str:

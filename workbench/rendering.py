@@ -22,8 +22,9 @@ def render(notebook: Path) -> Path | None:
     from nbconvert.exporters import HTMLExporter
     from nbformat.reader import NotJSONError
 
-    # The template links MathJax and require.js on a public server; without them only formulas stay as text.
-    exporter = HTMLExporter(template_name="lab", mathjax_url="", require_js_url="", jquery_url="")
+    # The template links these on public servers; without them formulas and Mermaid diagrams stay as text.
+    names = ("mathjax_url", "require_js_url", "jquery_url", "mermaid_js_url", "mermaid_layout_elk_js_url")
+    exporter = HTMLExporter(template_name="lab", **dict.fromkeys(names, ""))
     exporter.exclude_anchor_links = True
     try:
         body, _ = exporter.from_filename(str(notebook))

@@ -165,7 +165,7 @@ _DURATION = {
     "examples": ["90s", "10m", "1h30m"],
 }
 _STRINGS = {"type": "array", "items": _STRING}
-_REFERENCE = {"type": "string", "pattern": f"^{REFERENCE.pattern}$"}
+_REFERENCE = {"type": "string", "pattern": rf"^{STEP_NAME}(\[[^\[\]]+\])?\.[A-Za-z_]\w*$"}
 
 
 def _values_schema(value: Mapping[str, Any] | bool, **more: Any) -> dict[str, Any]:

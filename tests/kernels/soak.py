@@ -30,6 +30,9 @@ def soak(count: int, parallel: int = 2) -> dict[str, Any]:
         _run(host, count - len(seconds), parallel, seconds)
         late = _state(host.pid)
         late["left_in_folder"] = sorted(path.name for path in host.folder.iterdir()) if host.folder else []
+        patience = time.monotonic() + 10  # a guard ends a moment after its kernel's exit is known
+        while linux.descendants(host.pid or 0) and time.monotonic() < patience:
+            time.sleep(0.02)
         late["children_of_host"] = len(linux.descendants(host.pid or 0))
         folder, process = host.folder, host.pid
     after = {"threads": threading.active_count(), "files": _files(os.getpid())}

@@ -46,7 +46,7 @@ check: $(READY) ## lint, format, types, layers, notebooks without outputs
 	$(say) "mypy"
 	@$(RUN)/mypy
 	$(say) "import-linter"
-	@$(RUN)/lint-imports --no-logo | tail -n 4
+	@$(RUN)/lint-imports --no-logo >.import_linter_report 2>&1 || { cat .import_linter_report; exit 1; }
 	$(say) "notebooks without outputs"
 	@$(RUN)/nbstripout --keep-id --verify notebooks/*.ipynb
 

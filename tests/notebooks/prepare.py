@@ -30,7 +30,7 @@ SAMPLE: dict[str, Any] = {
     "sample": 0.1,
     "profile_rows": 300,
     "max_iter": 20,
-    "trials_wanted": 3,
+    "n_trials": 3,
     "folds": 2,
     "resamples": 30,
     "min_slice": 50,

@@ -166,6 +166,8 @@ def test_an_index_that_cannot_be_kept_is_no_error(site: Path, tmp_path: Path) ->
 
 
 def test_metadata_without_a_name_is_passed_over(site: Path, tmp_path: Path) -> None:
+    import importlib_metadata  # noqa: F401 - once imported, a name that is missing is an error instead of None
+
     info = site / "broken-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\n")

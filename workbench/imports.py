@@ -12,9 +12,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from workbench.digests import digest_bytes, write_atomically
 from workbench.source import Code, CodeMemory
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
 
 
 @dataclass(frozen=True)
@@ -111,14 +115,34 @@ def _metadata_names() -> Iterator[str]:
 
 
 def _installed() -> dict[str, str]:
-    from importlib.metadata import packages_distributions, version
+    """Distributions and versions by the top-level name that they bring.
 
-    return {
-        name: ", ".join(
-            f"{distribution} {version(distribution)}" for distribution in sorted(set(found) - {None})
-        )
-        for name, found in packages_distributions().items()
+    As `packages_distributions`, which gives up at the first damaged metadata where the backport
+    `importlib_metadata` has been imported.
+    """
+    from importlib.metadata import distributions
+
+    found: dict[str, set[str]] = {}
+    for distribution in distributions():
+        with suppress(KeyError):
+            name, version = distribution.metadata["Name"], distribution.version
+            if name is not None:
+                for top in _top_level(distribution):
+                    found.setdefault(top, set()).add(f"{name} {version}")
+    return {top: ", ".join(sorted(each)) for top, each in found.items()}
+
+
+def _top_level(distribution: Distribution) -> set[str]:
+    """The names that `import` finds: as declared, else by the distribution's files."""
+    from inspect import getmodulename
+
+    if declared := (distribution.read_text("top_level.txt") or "").split():
+        return set(declared)
+    names = {
+        file.parts[0] if len(file.parts) > 1 else getmodulename(file.name) or ""
+        for file in distribution.files or ()
     }
+    return {name for name in names if name.isidentifier()}
 
 
 def _module_files(name: str, places: Iterable[Path]) -> list[tuple[str, Path]]:

@@ -15,6 +15,7 @@ from workbench.errors import Problem, SpecError, did_you_mean
 from workbench.notebook import Notebook, read_notebook
 from workbench.parameters import Parameter
 from workbench.pipeline import (
+    ChampionOf,
     Files,
     Input,
     Model,
@@ -25,13 +26,17 @@ from workbench.pipeline import (
     branch_label,
     find_pipeline,
 )
-from workbench.schema import REFERENCE, branch_values, shape_problems
-from workbench.settings import Project, find_project, parse_duration
+from workbench.schema import CHAMPION, REFERENCE, branch_values, shape_problems
+from workbench.settings import Project, find_project, parse_duration, parse_size
 from workbench.source import CodeMemory
 from workbench.yamls import Document, parse_value, read_yaml, without
 
 _WIRED = ("inputs", "outputs", "foreach")
 """Keys of a step whose names are bound by the pipeline file."""
+
+
+_DELIVERED = ("version", "metrics", "evidence", "dossier")
+"""Keys of `model:` that name outputs."""
 
 
 def load_pipeline(
@@ -217,6 +222,7 @@ class _Loading:
                 retries=spec.get("retries", 0),
                 timeout=_seconds(spec.get("timeout")),
                 cell_timeout=_seconds(spec.get("cell_timeout")),
+                memory=parse_size(spec["memory"]) if "memory" in spec else None,
                 kernel=spec.get("kernel", notebook.kernel),
                 cache=spec.get("cache", True),
                 refresh=_seconds(spec.get("refresh")),
@@ -285,20 +291,17 @@ class _Loading:
             if found is None:
                 continue
             wiring[variable] = found
-            sample: Any = {"branch": "path"} if isinstance(found, Mapping) else "path"
-            if isinstance(found, Files) and found.many:
-                sample = ["path"]
             parameter = notebook.parameters.get(variable)
-            if parameter and not parameter.accepts(sample):
-                what = {"dict": "a mapping of paths", "list": "a list of paths"}.get(
-                    type(sample).__name__, "a path"
-                )
+            what, samples = _given(found)
+            if parameter and not all(map(parameter.accepts, samples)):
                 self.problem(f"the notebook receives {what} but declares {parameter.annotation}", *place)
         return wiring
 
     def _source(
         self, text: str, branch: Mapping[str, Any], place: tuple[str, ...], reader: str | None = None
     ) -> Input | None:
+        if served := CHAMPION.fullmatch(text):
+            return ChampionOf(served[1])
         if text.startswith("file:"):
             return Files(text.removeprefix("file:"), self.document.line(place))
         match = REFERENCE.fullmatch(text)
@@ -373,13 +376,18 @@ class _Loading:
     def _model(self, spec: dict[str, Any] | None) -> Model | None:
         if spec is None:
             return None
-        found = {
-            key: self._source(spec[key], {}, ("model", key)) for key in ("version", "metrics") if key in spec
-        }
-        version, metrics = found.get("version"), found.get("metrics")
-        if not isinstance(version, OutputOf) or "name" not in spec:
+        found = {key: self._source(spec[key], {}, ("model", key)) for key in _DELIVERED if key in spec}
+        outputs = {key: source for key, source in found.items() if isinstance(source, OutputOf)}
+        contract = spec.get("contract")
+        if contract and not (self.project.root / contract).is_file():
+            near = [
+                file.relative_to(self.project.root).as_posix()
+                for file in self.project.notebooks.rglob("*.y*ml")
+            ]
+            self.problem(f"there is no file '{contract}'{did_you_mean(contract, near)}", "model", "contract")
+        if "version" not in outputs or "name" not in spec:
             return None
-        return Model(spec["name"], version, metrics if isinstance(metrics, OutputOf) else None)
+        return Model(spec["name"], contract=contract, gates=spec.get("gates", {}), **outputs)
 
     def _order(self, steps: Mapping[str, Step]) -> list[str]:
         graph = {key: [need for need in step.needs if need in steps] for key, step in steps.items()}
@@ -390,6 +398,19 @@ class _Loading:
             name = steps[circle[0]].name
             self.problem(f"these steps wait for each other: {' → '.join(circle)}", "steps", name)
             return []
+
+
+def _given(source: Input) -> tuple[str, list[Any]]:
+    """What a notebook receives for an input: in words, and examples of every kind of value."""
+    if isinstance(source, ChampionOf):
+        return "a path, or None while there is no champion,", ["path", None]
+    if isinstance(source, Files) and source.many:
+        return "a list of paths", [["path"]]
+    return (
+        ("a path", ["path"])
+        if isinstance(source, Files | OutputOf)
+        else ("a mapping of paths", [{"branch": "path"}])
+    )
 
 
 def _wired(spec: Mapping[str, Any]) -> set[str]:

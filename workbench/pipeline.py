@@ -37,7 +37,14 @@ class Files:
         return any(sign in self.pattern for sign in "*?[")
 
 
-Input = OutputOf | Files | Mapping[str, OutputOf]
+@dataclass(frozen=True)
+class ChampionOf:
+    """An input that is the registered version that serves: its folder, or nothing while there is none."""
+
+    model: str
+
+
+Input = OutputOf | Files | ChampionOf | Mapping[str, OutputOf]
 """A mapping is a fan-in: one entry for each branch, by its value."""
 
 
@@ -61,6 +68,8 @@ class Step:
     """Seconds."""
     cell_timeout: float | None = None
     """Seconds."""
+    memory: int | None = None
+    """Bytes, of the step's whole process tree."""
     kernel: str = "python3"
     cache: bool = True
     refresh: float | None = None
@@ -96,6 +105,12 @@ class Model:
     name: str
     version: OutputOf
     metrics: OutputOf | None = None
+    contract: str | None = None
+    """A file, relative to the project's root."""
+    evidence: OutputOf | None = None
+    dossier: OutputOf | None = None
+    gates: Mapping[str, Any] = field(default_factory=dict)
+    """As declared: see `gate_keys`."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +130,7 @@ class Pipeline:
 
 def references(source: Input) -> tuple[OutputOf, ...]:
     """The step outputs that an input is made of."""
-    if isinstance(source, Files):
+    if isinstance(source, Files | ChampionOf):
         return ()
     return (source,) if isinstance(source, OutputOf) else tuple(source.values())
 

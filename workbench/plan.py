@@ -17,12 +17,15 @@ from workbench.errors import Problem, SpecError, did_you_mean
 from workbench.fingerprint import Digest, Ingredients, cell_digests, plain
 from workbench.imports import Imports, ProjectModules, package_versions
 from workbench.notebook import Notebook
-from workbench.pipeline import Files, Input, OutputOf, Pipeline, Step
+from workbench.pipeline import ChampionOf, Files, Input, OutputOf, Pipeline, Step
 from workbench.settings import Project
-from workbench.store import Manifest, Store
+from workbench.store import Champion, Manifest, Store
 
 Action = Literal["run", "cached", "wait"]
 """`wait`: something it needs will run, and only then it is known whether it must."""
+
+NO_CHAMPION = "none"
+"""Stands for the digest of a champion while there is none."""
 
 Outputs = Mapping[str, Mapping[str, Digest]]
 """Digest of each output, by step key and output name, of the steps whose results are known."""
@@ -82,6 +85,7 @@ class Surroundings:
         self._modules = ProjectModules(project.root, project.store / "modules.json")
         self._code: dict[Path, tuple[tuple[Digest, ...], Imports]] = {}
         self._versions: dict[str, str] = {}
+        self._champions: dict[str, Champion | None] = {}
 
     def learn(self, steps: Iterable[Step]) -> None:
         """Look up the code of these steps' notebooks and the versions of what they import, in one go."""
@@ -134,11 +138,22 @@ class Surroundings:
         state = self.project.state
         return sorted(path for path in found if path != state and state not in path.parents)
 
+    def champion(self, source: ChampionOf) -> Champion | None:
+        """The version that serves, as it was when first asked: a run compares with one champion.
+
+        Raises StoreError when its files are not what was registered.
+        """
+        if source.model not in self._champions:
+            self._champions[source.model] = self.store.champion(source.model, self.project.root)
+        return self._champions[source.model]
+
     def _input(self, step: Step, name: str, source: Input, outputs: Outputs) -> Digest:
         if isinstance(source, OutputOf):
             return outputs[source.step][source.output]
         if isinstance(source, Files):
             return self._outside(step, name, source)
+        if isinstance(source, ChampionOf):
+            return champion.digest if (champion := self.champion(source)) else NO_CHAMPION
         return digest_names({label: outputs[ref.step][ref.output] for label, ref in source.items()})
 
     def _outside(self, step: Step, name: str, source: Files) -> Digest:

@@ -2,105 +2,30 @@
 
 from __future__ import annotations
 
-import keyword
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import Problem, did_you_mean
-from workbench.settings import parse_duration
+from workbench import keys
+from workbench.errors import Problem
+from workbench.gate_keys import GATES_SCHEMA, gate_problems
+from workbench.keys import Found, Key, check_keys, object_schema
 from workbench.yamls import Document, Place
 
-Found = tuple[Place, str]
-"""Something wrong: where, and what."""
-
-STEP_NAME = r"[A-Za-z_][A-Za-z0-9_-]*"
-REFERENCE = re.compile(rf"({STEP_NAME})(?:\.(\*)|\[([^\[\]]+)\])?\.([A-Za-z_]\w*)")
+REFERENCE = re.compile(rf"({keys.NAME})(?:\.(\*)|\[([^\[\]]+)\])?\.([A-Za-z_]\w*)")
 """`step.output`, `step.*.output` (all branches) or `step[variable=value].output` (one branch)."""
 
+CHAMPION = re.compile(rf"model:({keys.NAME})@champion")
+"""The registered version that serves: its folder, or nothing while none does."""
+
 _FILE_NAME = re.compile(r"[^/\\\x00-\x1f]{1,200}/?")
-
-
-@dataclass(frozen=True)
-class Key:
-    """One key of a pipeline file."""
-
-    help: str
-    check: Callable[[Any], str | None]
-    """Says what is wrong with a value, or None."""
-    schema: Mapping[str, Any]
-    required: bool = False
-    each: Callable[[Any], str | None] | None = None
-    """For a mapping of parameters: says what is wrong with one entry's value."""
-
-    def problems(self, value: Any, place: Place) -> Iterator[Found]:
-        """Everything wrong with this key's value."""
-        if message := self.check(value):
-            yield place, message
-        elif self.each:
-            for name, item in value.items():
-                if message := _identifier(name) or self.each(item):
-                    yield (*place, name), message
-
-
-def _text(value: Any) -> str | None:
-    return None if isinstance(value, str) and value else f"{value!r} is not a name or text"
-
-
-def _name(value: Any) -> str | None:
-    if isinstance(value, str) and re.fullmatch(STEP_NAME, value):
-        return None
-    return f"{value!r} is not a name; expected letters, digits, '_' and '-', not starting with a digit"
-
-
-def _identifier(name: str) -> str | None:
-    if name.isidentifier() and not keyword.iskeyword(name):
-        return None
-    return f"'{name}' is not a Python identifier; it names a variable of the notebook"
 
 
 def _notebook(value: Any) -> str | None:
     if isinstance(value, str) and value.endswith(".ipynb"):
         return None
     return f"{value!r} is not a notebook; expected the path of an .ipynb file, relative to this file"
-
-
-def _duration(value: Any) -> str | None:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return f"{value!r} is not a duration; expected a number with s, m, h or d, such as 10m"
-    try:
-        seconds = parse_duration(value)
-    except ValueError as error:
-        return str(error)
-    return None if seconds > 0 else f"{value!r} is not more than nothing"
-
-
-def _flag(value: Any) -> str | None:
-    return None if isinstance(value, bool) else f"{value!r} is neither true nor false"
-
-
-def _count(value: Any) -> str | None:
-    return None if type(value) is int and value >= 0 else f"{value!r} is not a count; expected 0, 1, 2, …"
-
-
-def _names(value: Any) -> str | None:
-    if isinstance(value, list) and all(isinstance(item, str) and item for item in value):
-        return None
-    return f"{value!r} is not a list of names"
-
-
-def _mapping(value: Any) -> str | None:
-    return None if isinstance(value, dict) else f"{value!r} is not a mapping of names to values"
-
-
-def _table(value: Any) -> str | None:
-    return None if isinstance(value, dict) and value else f"{value!r} is not a mapping, or an empty one"
-
-
-def _anything(_: Any) -> str | None:
-    return None
 
 
 def branch_word(value: Any) -> str:
@@ -124,16 +49,24 @@ def _foreach(value: Any) -> str | None:
 
 
 def _input(value: Any) -> str | None:
-    if isinstance(value, str) and REFERENCE.fullmatch(value):
+    if isinstance(value, str) and (REFERENCE.fullmatch(value) or CHAMPION.fullmatch(value)):
         return None
+    if isinstance(value, str) and value.startswith("model:"):
+        return f"{value!r} is not a registered model; expected model:NAME@champion"
     if not isinstance(value, str) or not re.fullmatch(r"file:[^\x00]+", value):
         return (
             f"{value!r} is not an input; expected step.output, step.*.output, "
-            "step[variable=value].output or file:PATTERN"
+            "step[variable=value].output, file:PATTERN or model:NAME@champion"
         )
     if any("**" in part and part != "**" for part in value.removeprefix("file:").split("/")):
         return f"{value!r} is not a pattern; '**' stands for folders and must be alone between '/'"
     return None
+
+
+def _project_file(value: Any) -> str | None:
+    if isinstance(value, str) and value and not value.startswith(("/", "~")) and ".." not in value.split("/"):
+        return None
+    return f"{value!r} is not the path of a file in the project, relative to its root"
 
 
 def _output(value: Any) -> str | None:
@@ -143,7 +76,7 @@ def _output(value: Any) -> str | None:
 
 
 def _outputs(value: Any) -> str | None:
-    if message := _mapping(value):
+    if message := keys.mapping(value):
         return message
     files = [item.rstrip("/") for item in value.values() if isinstance(item, str)]
     twice = next((item for item in files if files.count(item) > 1), None)
@@ -156,16 +89,7 @@ def _output_of_step(value: Any) -> str | None:
     return f"{value!r} is not an output; expected step.output"
 
 
-_STRING = {"type": "string", "minLength": 1}
-_NAME = {"type": "string", "pattern": f"^{STEP_NAME}$"}
-_DURATION = {
-    "type": ["string", "number"],
-    "pattern": r"^\s*(\d+(\.\d+)?\s*(ms|[smhd]\s*)?)+$",
-    "exclusiveMinimum": 0,
-    "examples": ["90s", "10m", "1h30m"],
-}
-_STRINGS = {"type": "array", "items": _STRING}
-_REFERENCE = {"type": "string", "pattern": rf"^{STEP_NAME}(\[[^\[\]]+\])?\.[A-Za-z_]\w*$"}
+_REFERENCE = {"type": "string", "pattern": rf"^{keys.NAME}(\[[^\[\]]+\])?\.[A-Za-z_]\w*$"}
 
 
 def _values_schema(value: Mapping[str, Any] | bool, **more: Any) -> dict[str, Any]:
@@ -186,11 +110,11 @@ STEP_KEYS: dict[str, Key] = {
         required=True,
     ),
     "params": Key(
-        "values for this step's parameters only", _mapping, _values_schema(True), each=_anything
+        "values for this step's parameters only", keys.mapping, _values_schema(True), each=keys.anything
     ),
     "foreach": Key(
         "one branch of the step for each value (or combination of values)",
-        _table,
+        keys.table,
         _values_schema(
             {
                 "type": ["array", "string"],
@@ -204,9 +128,9 @@ STEP_KEYS: dict[str, Key] = {
         each=_foreach,
     ),
     "inputs": Key(
-        "what the step reads, by parameter: step.output, step.*.output or file:PATTERN",
-        _mapping,
-        _values_schema({"type": "string", "pattern": f"^({REFERENCE.pattern}|file:.+)$"}),
+        "what the step reads, by parameter: step.output, step.*.output, file:PATTERN or model:NAME@champion",
+        keys.mapping,
+        _values_schema({"type": "string", "pattern": f"^({REFERENCE.pattern}|file:.+|{CHAMPION.pattern})$"}),
         each=_input,
     ),
     "outputs": Key(
@@ -215,39 +139,44 @@ STEP_KEYS: dict[str, Key] = {
         _values_schema({"type": "string", "pattern": r"^(?!\.*/?$)[^/\\]+/?$"}),
         each=_output,
     ),
-    "after": Key("steps that must be done first though nothing is read from them", _names, _STRINGS),
-    "retries": Key("how often a failed step is tried again, with growing waits", _count, {"type": "integer", "minimum": 0}),
-    "timeout": Key("the longest the step may take", _duration, _DURATION),
-    "cell_timeout": Key("the longest one cell may take", _duration, _DURATION),
-    "kernel": Key("a kernelspec instead of the notebook's own", _text, _STRING),
-    "cache": Key("false: run every time", _flag, {"type": "boolean"}),
-    "refresh": Key("run again when the last result is older than this", _duration, _DURATION),
-    "secrets": Key("environment variables passed to the kernel and kept out of everything saved", _names, _STRINGS),
+    "after": Key("steps that must be done first though nothing is read from them", keys.names, keys.STRINGS_SCHEMA),
+    "retries": Key("how often a failed step is tried again, with growing waits", keys.count, {"type": "integer", "minimum": 0}),
+    "timeout": Key("the longest the step may take", keys.duration, keys.DURATION_SCHEMA),
+    "cell_timeout": Key("the longest one cell may take", keys.duration, keys.DURATION_SCHEMA),
+    "memory": Key("the most memory the step may take, its child processes included", keys.size, keys.SIZE_SCHEMA),
+    "kernel": Key("a kernelspec instead of the notebook's own", keys.text, keys.STRING_SCHEMA),
+    "cache": Key("false: run every time", keys.flag, {"type": "boolean"}),
+    "refresh": Key("run again when the last result is older than this", keys.duration, keys.DURATION_SCHEMA),
+    "secrets": Key("environment variables passed to the kernel and kept out of everything saved", keys.names, keys.STRINGS_SCHEMA),
 }  # fmt: skip
 
 MODEL_KEYS: dict[str, Key] = {
-    "name": Key("the registered model's name", _name, _NAME, required=True),
+    "name": Key("the registered model's name", keys.name, keys.NAME_SCHEMA, required=True),
     "version": Key("the output that becomes a model version: step.output", _output_of_step, _REFERENCE, required=True),
     "metrics": Key("a JSON output whose numbers describe the version: step.output", _output_of_step, _REFERENCE),
+    "contract": Key("the contract of the model's input, a file relative to the project's root", _project_file, keys.STRING_SCHEMA),
+    "evidence": Key("a JSON output that the gates judge: step.output", _output_of_step, _REFERENCE),
+    "dossier": Key("an HTML output for the reviewer, which gets the verdict on top: step.output", _output_of_step, _REFERENCE),
+    "gates": Key("what a version must pass to be promoted, by kind", keys.table, GATES_SCHEMA),
 }  # fmt: skip
 
 PIPELINE_KEYS: dict[str, Key] = {
-    "pipeline": Key("the pipeline's name", _name, _NAME, required=True),
-    "description": Key("a sentence for people", _text, _STRING),
+    "pipeline": Key("the pipeline's name", keys.name, keys.NAME_SCHEMA, required=True),
+    "description": Key("a sentence for people", keys.text, keys.STRING_SCHEMA),
     "params": Key(
         "values for every notebook that declares the parameter",
-        _mapping,
+        keys.mapping,
         _values_schema(True),
-        each=_anything,
+        each=keys.anything,
     ),
-    "timeout": Key("the longest the whole run may take", _duration, _DURATION),
+    "timeout": Key("the longest the whole run may take", keys.duration, keys.DURATION_SCHEMA),
     "steps": Key(
         "the steps by name",
-        _table,
-        {"type": "object", "minProperties": 1, "propertyNames": {"pattern": f"^{STEP_NAME}$"}},
+        keys.table,
+        {"type": "object", "minProperties": 1, "propertyNames": {"pattern": f"^{keys.NAME}$"}},
         required=True,
     ),
-    "model": Key("what the pipeline delivers to the registry", _table, {"type": "object"}),
+    "model": Key("what the pipeline delivers to the registry", keys.table, {"type": "object"}),
 }
 
 
@@ -263,26 +192,27 @@ def shape_problems(value: Any) -> list[Found]:
     """The same, for the plain value of the file."""
     if not isinstance(value, dict):
         return [((), "is empty or no mapping; a pipeline file starts with 'pipeline: NAME'")]
-    found = list(_check_keys(value, (), PIPELINE_KEYS))
+    found = list(check_keys(value, (), PIPELINE_KEYS))
     steps, model = value.get("steps"), value.get("model")
     for name, step in steps.items() if isinstance(steps, dict) else ():
         place: Place = ("steps", name)
-        if message := _name(name):
+        if message := keys.name(name):
             found.append((place, message))
         if isinstance(step, dict):
-            found += _check_keys(step, place, STEP_KEYS)
+            found += check_keys(step, place, STEP_KEYS)
             found += _check_names(step, place)
         else:
             found.append((place, f"{step!r} is not a mapping with 'notebook'"))
     if isinstance(model, dict) and model:
-        found += _check_keys(model, ("model",), MODEL_KEYS)
+        found += check_keys(model, ("model",), MODEL_KEYS)
+        found += _check_judging(model)
     return found
 
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of a pipeline file, for editors."""
-    step, model = _object(STEP_KEYS), _object(MODEL_KEYS)
-    schema = _object(PIPELINE_KEYS)
+    step, model = object_schema(STEP_KEYS), object_schema(MODEL_KEYS)
+    schema = object_schema(PIPELINE_KEYS)
     schema["properties"]["steps"]["additionalProperties"] = step
     schema["properties"]["model"] |= model
     return {
@@ -292,24 +222,13 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-def _object(keys: Mapping[str, Key]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": {name: {**key.schema, "description": key.help} for name, key in keys.items()},
-        "required": [name for name, key in keys.items() if key.required],
-        "additionalProperties": False,
-    }
-
-
-def _check_keys(table: Mapping[str, Any], place: Place, keys: Mapping[str, Key]) -> Iterable[Found]:
-    for name, value in table.items():
-        if name in keys:
-            yield from keys[name].problems(value, (*place, name))
-        else:
-            yield (*place, name), f"unknown key{did_you_mean(name, keys)}"
-    for name, key in keys.items():
-        if key.required and name not in table:
-            yield (*place, name), f"is missing: {key.help}"
+def _check_judging(model: Mapping[str, Any]) -> Iterable[Found]:
+    """Gates are judged by evidence."""
+    gates = model.get("gates")
+    if isinstance(gates, dict) and gates:
+        yield from gate_problems(gates, ("model", "gates"))
+        if "evidence" not in model:
+            yield ("model", "gates"), "nothing to judge by: 'evidence' must name the output that holds it"
 
 
 def _check_names(step: Mapping[str, Any], place: Place) -> Iterable[Found]:

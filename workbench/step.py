@@ -125,7 +125,7 @@ async def _execute(
     except CellExecutionError as error:
         failure = _cell_failure(executed, client.position, error)
     except DeadKernelError:
-        failure = _dead_kernel(kernel, executed, client.position)
+        failure = _dead_kernel(kernel, executed, client.position, task.memory_limit)
     except (RuntimeError, KernelError) as error:
         failure = Failure("kernel", f"the kernel '{task.kernel}' did not start: {error}")
     executed.finish(failed=failure is not None)
@@ -181,7 +181,7 @@ def _cell_failure(executed: ExecutedNotebook, position: int | None, error: Any) 
     return Failure("cell", message, position, line, cell.source if cell else "", trace)
 
 
-def _dead_kernel(kernel: Any, executed: ExecutedNotebook, position: int | None) -> Failure:
+def _dead_kernel(kernel: Any, executed: ExecutedNotebook, position: int | None, limit: int | None) -> Failure:
     """What is known of a kernel that died: its exit, its memory, the cell that was running."""
     report = _exit_report(kernel)
     where = "" if position is None else f" in {_cell_name(executed, position)}"
@@ -192,7 +192,8 @@ def _dead_kernel(kernel: Any, executed: ExecutedNotebook, position: int | None) 
         return Failure("infrastructure", message, position, source=_source(executed, position))
     peak = f", peak memory {report.peak_memory / 1e9:.1f} GB" if report.peak_memory > 5e8 else ""
     if report.oom:
-        how = f"killed for exceeding its memory limit{where}"
+        allowed = f" of {limit / 1e9:g} GB" if limit else ""
+        how = f"killed for exceeding its memory limit{allowed}{where}{peak}"
     elif report.signal is not None:
         name = signal.Signals(report.signal).name
         guess = ": out of memory?" if report.signal == signal.SIGKILL else ""

@@ -26,7 +26,7 @@ from workbench.events import (
 )
 from workbench.executors import Executor
 from workbench.locks import locked
-from workbench.pipeline import Files, OutputOf, Pipeline, Step
+from workbench.pipeline import ChampionOf, Files, OutputOf, Pipeline, Step
 from workbench.plan import Decision, Surroundings, decide
 from workbench.settings import ROOT_VARIABLE, Project
 from workbench.step import StepResult, StepTask
@@ -214,6 +214,7 @@ class StepRuns:
             start_timeout=self.project.kernel_start_timeout,
             output_budget=self.project.output_budget,
             threads=max(1, (os.cpu_count() or 1) // self.workers),
+            memory_limit=step.memory,
             cold=self.cold,
         )
 
@@ -223,6 +224,9 @@ class StepRuns:
         if isinstance(source, Files):
             found = [str(path) for path in self.surroundings.files(source)]
             return found if source.many else found[0]
+        if isinstance(source, ChampionOf):
+            champion = self.surroundings.champion(source)
+            return str(champion.folder) if champion else None
         if isinstance(source, OutputOf):
             return str(self._place(source, manifests))
         return {label: str(self._place(reference, manifests)) for label, reference in source.items()}

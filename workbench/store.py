@@ -3,6 +3,7 @@
     objects/ab/abcd…/flights.parquet     content, by digest, read-only, under the name its step gave it
     manifests/12/1234….json              what a finished step produced, by fingerprint
     latest/train/split.json              the ingredients of a step's last result, to tell what changed
+    champions/flight-delay.json          which registered version serves, as the last promotion left it
 
 A manifest is written after its outputs and by a rename, so that what is half done does not exist. A damaged
 entry is a miss.
@@ -58,6 +59,16 @@ class Manifest:
     """Path of the executed notebook, relative to the project root."""
 
 
+@dataclass(frozen=True)
+class Champion:
+    """The registered version that serves."""
+
+    version: int
+    digest: str
+    folder: Path
+    """Of its files, absolute."""
+
+
 class Store:
     """The store below one folder. Safe to use from several processes and threads at once."""
 
@@ -99,6 +110,29 @@ class Store:
             return Ingredients.from_json(json.loads(self._latest(pipeline, step).read_bytes()))
         except (OSError, ValueError, TypeError, LookupError, RecursionError):
             return None
+
+    def champion(self, model: str, root: Path) -> Champion | None:
+        """The version of `model` that serves, its files verified; None while none does.
+
+        Raises StoreError when it cannot be told, or its files are not what was registered.
+        """
+        marker = self.folder / "champions" / f"{model}.json"
+        try:
+            value = json.loads(marker.read_bytes())
+            champion = Champion(int(value["version"]), str(value["digest"]), root / value["folder"])
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError, LookupError) as error:
+            raise StoreError(
+                f"'{marker}' is damaged, so nobody knows which version of '{model}' serves; "
+                f"it is written again by: workbench models show {model}"
+            ) from error
+        if self._digest(champion.folder) != champion.digest:
+            raise StoreError(
+                f"the files of '{model}' version {champion.version} in '{champion.folder}' are gone or changed "
+                "since it was registered; restore them, or promote another version"
+            )
+        return champion
 
     def put(self, path: Path) -> Stored:
         """Move one finished output, a file or a folder, into the store.

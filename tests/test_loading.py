@@ -10,7 +10,7 @@ import pytest
 
 from workbench.errors import SpecError
 from workbench.loading import load_pipeline
-from workbench.pipeline import Files, OutputOf, Pipeline
+from workbench.pipeline import ChampionOf, Files, OutputOf, Pipeline
 from workbench.settings import Project
 
 WriteNotebook = Callable[..., Path]
@@ -173,6 +173,35 @@ def test_a_model_and_its_metrics(load: Load) -> None:
     ).model
     assert model is not None
     assert (model.name, model.version, model.metrics) == ("m", OutputOf("a", "out"), OutputOf("a", "other"))
+
+
+def test_a_model_with_all_that_it_is_judged_by(load: Load, project: Project) -> None:
+    (project.notebooks / "c.yaml").touch()
+    model = load(
+        "  a: {notebook: n.ipynb, outputs: {out: model/, other: evidence.json}}",
+        "model: {name: m, version: a.out, evidence: a.other, contract: notebooks/c.yaml, gates: {champion: {metric: auc}}}",
+    ).model
+    assert model is not None
+    assert (model.contract, model.evidence) == ("notebooks/c.yaml", OutputOf("a", "other"))
+    assert model.gates == {"champion": {"metric": "auc"}}
+
+
+def test_a_contract_that_is_not_there(problems: Callable[..., list[str]], project: Project) -> None:
+    (project.notebooks / "flights.yaml").touch()
+    found = problems(ONE, "model: {name: m, version: a.out, contract: notebooks/flight.yaml}")
+    assert "there is no file 'notebooks/flight.yaml'; did you mean 'notebooks/flights.yaml'?" in found[0]
+
+
+def test_the_champion_is_an_input_that_may_be_nothing(load: Load, problems: Callable[..., list[str]]) -> None:
+    step = load("  a: {notebook: n.ipynb, inputs: {k: 'model:m@champion'}}").steps["a"]
+    assert step.inputs["k"] == ChampionOf("m")
+    assert step.needs == ()
+    found = problems("  a: {notebook: n.ipynb, inputs: {src: 'model:m@champion'}}")
+    assert "receives a path, or None while there is no champion, but declares str" in found[0]
+
+
+def test_memory_is_in_bytes(load: Load) -> None:
+    assert load("  a: {notebook: n.ipynb, memory: 1.5GB}").steps["a"].memory == 1_500_000_000
 
 
 def test_a_notebook_in_another_language_is_bound_by_name(load: Load, project: Project) -> None:

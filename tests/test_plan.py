@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from workbench.digests import CLOCK_TICK_NS
-from workbench.errors import SpecError
+from workbench.digests import CLOCK_TICK_NS, Digests
+from workbench.errors import SpecError, StoreError
 from workbench.loading import load_pipeline
 from workbench.pipeline import Files
 from workbench.plan import Plan, Selection, Surroundings, decide, make_plan
@@ -94,6 +94,57 @@ def results(
     results = Results(project)
     results.finish()
     return results
+
+
+@pytest.fixture
+def judged(project: Project, write_notebook: WriteNotebook, write_pipeline: Any) -> Callable[[str], None]:
+    """A step that reads the champion; the function promotes a model of that content."""
+    write_notebook("judge.ipynb", parameters="best: str | None = None\nout: str = ''")
+    write_pipeline(
+        "p",
+        "pipeline: p\nsteps:\n  j: {notebook: judge.ipynb, inputs: {best: 'model:m@champion'}, outputs: {out: o.txt}}",
+    )
+
+    def promote(content: str) -> None:
+        folder = project.state / "artifacts" / content
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "model.skops").write_text(content)
+        marker = project.store / "champions" / "m.json"
+        marker.parent.mkdir(parents=True, exist_ok=True)
+        digest = Digests(project.root, project.store / "d.json").path(folder)
+        where = folder.relative_to(project.root).as_posix()
+        marker.write_text(json.dumps({"version": 1, "digest": digest, "folder": where}))
+
+    return promote
+
+
+def test_a_promotion_reruns_what_compares_with_the_champion(
+    project: Project, judged: Callable[[str], None]
+) -> None:
+    results = Results(project)
+    results.finish()
+    assert results.plan().cached
+    judged("one")
+    assert results.reasons() == {"j": "input best changed"}
+    results.finish()
+    judged("one")
+    assert results.plan().cached
+    judged("two")
+    assert results.reasons() == {"j": "input best changed"}
+    judged("one")
+    assert results.plan().cached
+
+
+def test_a_champion_that_was_tampered_with_is_refused(
+    project: Project, judged: Callable[[str], None]
+) -> None:
+    judged("one")
+    (project.state / "artifacts" / "one" / "model.skops").write_text("other")
+    with pytest.raises(StoreError, match=r"'m' version 1 .* gone or changed"):
+        Results(project).plan()
+    (project.store / "champions" / "m.json").write_text("{")
+    with pytest.raises(StoreError, match="is damaged, so nobody knows which version"):
+        Results(project).plan()
 
 
 def test_first_everything_runs(project: Project, write_notebook: WriteNotebook, write_pipeline: Any) -> None:

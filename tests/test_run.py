@@ -346,3 +346,13 @@ def test_files_and_globs_from_outside_are_inputs(
     result = run("join")
     assert result.steps["s"].reason == "input parts changed"
     assert content(project, result, "s", "all.txt") == "abca"
+
+
+def test_a_step_over_its_memory_limit_is_ended_and_says_so(
+    project: Project, write_notebook: WriteNotebook, write_pipeline: Any
+) -> None:
+    write_notebook("big.ipynb", "held = bytearray(600_000_000)", parameters="out: str = ''")
+    write_pipeline("big", "pipeline: big\nsteps:\n  big: {notebook: big.ipynb, memory: 300MB}\n")
+    failure = run("big").steps["big"].failure
+    assert failure is not None
+    assert "exceeding its memory limit of 0.3 GB in code cell 2 of 2" in failure.message

@@ -26,6 +26,9 @@ REPOSITORY = Path(__file__).parent.parent
 STEP = "{notebook: a.ipynb, %s}"
 """A step with one more key."""
 
+MODEL = "{pipeline: p, steps: {a: {notebook: a.ipynb}}, model: {name: m, version: a.m, %s}}"
+"""A file whose model has more keys."""
+
 WRONG_STEPS = [
     ("[]", "steps.a: [] is not a mapping with 'notebook'"),
     ("{}", "steps.a.notebook: is missing: the notebook that the step runs"),
@@ -55,6 +58,13 @@ WRONG_STEPS = [
     (STEP % "retries: -1", "steps.a.retries: -1 is not a count"),
     (STEP % "retries: true", "steps.a.retries: True is not a count"),
     (STEP % "retries: 1.5", "steps.a.retries: 1.5 is not a count"),
+    (STEP % "memory: much", "steps.a.memory: 'much' is not a size"),
+    (STEP % "memory: true", "steps.a.memory: True is not a size"),
+    (
+        STEP % "inputs: {x: 'model:m'}",
+        "steps.a.inputs.x: 'model:m' is not a registered model; expected model:NAME@champion",
+    ),
+    (STEP % "inputs: {x: 'model:m@latest'}", "steps.a.inputs.x: 'model:m@latest' is not a registered model"),
     (STEP % "timeout: soon", "steps.a.timeout: 'soon' is not a duration"),
     (STEP % "timeout: 0", "steps.a.timeout: 0 is not more than nothing"),
     (STEP % "timeout: true", "steps.a.timeout: True is not a duration"),
@@ -96,6 +106,14 @@ WRONG_FILES = [
         "{pipeline: p, steps: {a: {notebook: a.ipynb}}, description: ''}",
         "description: '' is not a name or text",
     ),
+    (MODEL % "contract: 3", "model.contract: 3 is not the path of a file in the project"),
+    (MODEL % "gates: {}", "model.gates: {} is not a mapping, or an empty one"),
+    (
+        MODEL % "evidence: a.e, gates: {metric: {}}",
+        "model.gates.metric: unknown gate; did you mean 'metrics'?",
+    ),
+    (MODEL % "evidence: a.e, gates: {champion: {}}", "model.gates.champion.metric: is missing"),
+    (MODEL % "evidence: a.e, gates: {seeds: {metric: auc, max_spread: -1}}", "-1 is negative"),
     ("{pipeline: p, steps: {a: {notebook: a.ipynb}}, model: x}", "model: 'x' is not a mapping"),
     ("{pipeline: p, steps: {a: {notebook: a.ipynb}}, model: {name: m}}", "model.version: is missing"),
     (

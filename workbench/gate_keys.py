@@ -83,6 +83,7 @@ GATES_SCHEMA: dict[str, Any] = {
         },
         **{kind: object_schema(known) for kind, known in GATE_KEYS.items()},
     },
+    "minProperties": 1,
     "additionalProperties": False,
 }
 

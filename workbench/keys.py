@@ -80,8 +80,12 @@ def size(value: Any) -> str | None:
         count = parse_size(value)
     except ValueError as error:
         return str(error)
-    if count >= SMALLEST_MEMORY:
-        return None
+    return None if count else f"{value!r} is not more than nothing"
+
+
+def memory(value: Any) -> str | None:
+    if (message := size(value)) or parse_size(value) >= SMALLEST_MEMORY:
+        return message
     return f"{value!r} is less than a kernel needs to start; expected {SMALLEST_MEMORY // 10**6}MB or more"
 
 

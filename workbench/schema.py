@@ -143,7 +143,7 @@ STEP_KEYS: dict[str, Key] = {
     "retries": Key("how often a failed step is tried again, with growing waits", keys.count, {"type": "integer", "minimum": 0}),
     "timeout": Key("the longest the step may take", keys.duration, keys.DURATION_SCHEMA),
     "cell_timeout": Key("the longest one cell may take", keys.duration, keys.DURATION_SCHEMA),
-    "memory": Key("the most memory the step may take, its child processes included", keys.size, keys.SIZE_SCHEMA),
+    "memory": Key("the most memory the step may take, its child processes included", keys.memory, keys.SIZE_SCHEMA),
     "kernel": Key("a kernelspec instead of the notebook's own", keys.text, keys.STRING_SCHEMA),
     "cache": Key("false: run every time", keys.flag, {"type": "boolean"}),
     "refresh": Key("run again when the last result is older than this", keys.duration, keys.DURATION_SCHEMA),

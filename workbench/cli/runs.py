@@ -94,7 +94,8 @@ def show_run(run: str, as_json: bool) -> int:
     with open_ledger() as (project, ledger):
         found = find_run(ledger, run)
         steps = ledger.step_runs(found.id)
-        models = [each for each in ledger.deliveries() if each.run == found.id]
+        made = {digest for step in steps for digest in (step.outputs or {}).values()}
+        models = [each for each in ledger.deliveries() if each.run == found.id or each.digest in made]
     if as_json:
         from dataclasses import asdict
 
@@ -111,7 +112,12 @@ def show_run(run: str, as_json: bool) -> int:
         version = (
             f"version {model.version}" if model.version is not None else f"not registered ({model.state})"
         )
-        click.echo(f"model {model.model}: {version}")
+        since = "" if model.run == found.id else f", the same since run {model.run}"
+        click.echo(f"model {model.model}: {version}{since}")
+        if model.evaluation:
+            from workbench.cli.scores import print_scores
+
+            print_scores(project.root / model.evaluation)
     return 0
 
 

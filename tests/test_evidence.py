@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -98,6 +99,7 @@ def test_slices_are_measured_or_named(rows: pd.DataFrame, labels: np.ndarray) ->
     place = rows["place"].where(np.arange(ROWS) > 20, "tiny")
     found = evidence.slices(labels, broken, {"champion": scores}, {"place": place}, weights, minimum=100)
     assert [each["measured"] for each in found] == [True, True, False]
+    assert json.loads(json.dumps(found)) == found
     by_value = {each["value"]: each for each in found}
     outcome = {
         value: compared(by_value[value]["champion"]["log_loss"], 0, higher_is_better=False)

@@ -205,7 +205,7 @@ def _test_problems(test: Mapping[str, Any], rows: pd.DataFrame) -> Iterator[str]
 
 
 def _measurable(labels: Floats, minimum: int) -> bool:
-    return len(labels) >= minimum and 0 < labels.mean() < 1
+    return bool(len(labels) >= minimum and 0 < labels.mean() < 1)
 
 
 def _point(metric: str, labels: Floats, scores: ArrayLike, inside: NDArray[Any]) -> float:

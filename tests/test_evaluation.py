@@ -15,7 +15,9 @@ from workbench.evaluation import (
     compare,
     measure,
     point,
+    quantile,
     slices,
+    units,
 )
 
 
@@ -146,11 +148,21 @@ def test_slices_name_those_too_small_to_be_measured(forecast):
     assert "auc" not in found[2]
 
 
-def test_a_slice_that_some_resamples_miss_still_has_an_interval(forecast):
+def test_a_slice_of_one_day_is_named_and_not_measured(forecast):
     labels, scores, vague = (values[:400] for values in forecast)
-    days = np.repeat([1, 2], 200)  # a quarter of the resamples hold only the other day
+    days = np.repeat([1, 2], 200)
 
     first, _ = slices(labels, scores, vague, days, bootstrap_weights(400, 40, groups=days), minimum=100)
+
+    assert first["rows"] == 200
+    assert not first["measured"]
+
+
+def test_a_slice_that_some_resamples_miss_still_has_an_interval(forecast):
+    labels, scores, vague = (values[:400] for values in forecast)
+    days = np.repeat([1, 2, 3, 4], 100)  # one in sixteen resamples holds only the days of the other slice
+
+    first, _ = slices(labels, scores, vague, days > 2, bootstrap_weights(400, 40, groups=days), minimum=100)
 
     assert None not in first["log_loss"].values()
 
@@ -216,3 +228,14 @@ def test_a_test_set_of_20_000_rows_takes_less_than_two_seconds_of_processor():
     measure(labels, scores, weights)
 
     assert time.process_time() - started < 2
+
+
+def test_few_units_make_intervals_wider():
+    """Student's t instead of the normal, and the variance that resampling loses: Hesterberg (2015)."""
+    assert quantile(10_000, 0.95) == pytest.approx(1.96, abs=0.01)
+    assert quantile(5, 0.95) == pytest.approx(np.sqrt(5 / 4) * 2.7764, abs=0.001)
+
+
+def test_units_are_rows_or_their_groups():
+    assert units(bootstrap_weights(500, 100)) == 500
+    assert units(bootstrap_weights(500, 100, groups=np.arange(500) // 50)) == 10

@@ -4,7 +4,8 @@ Pure functions over arrays. Everything that has an interval takes bootstrap `wei
 resample, one column an observation, the entry how often that observation was drawn. Two models measured
 under the same weights are compared pairwise, which removes the variation that they share.
 
-Sources: percentile bootstrap, Efron and Tibshirani (1993), chapters 13 and 16; area under the ROC curve
+Sources: percentile bootstrap, Efron and Tibshirani (1993), chapters 13 and 16, its limits expanded where few units
+were resampled, Hesterberg, What Teachers Should Know About the Bootstrap (2015), section 3.2; area under the ROC curve
 as a rank statistic, Hanley and McNeil (1982); Brier (1950); expected calibration error with bins of equal
 mass, Naeini, Cooper and Hauskrecht (2015); interval of a proportion, Wilson (1927).
 """
@@ -17,6 +18,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtr, stdtrit
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.uint16]
@@ -24,6 +26,7 @@ Metric = Callable[[Floats, Floats, NDArray[Any]], Floats]
 
 LEVEL = 0.95  # of every interval
 BINS = 10  # of a calibration table
+SAMPLE = 64  # resamples that tell groups of rows apart
 CHUNK = 4_000_000  # weights held as floats at once: 32 MB
 
 
@@ -126,10 +129,12 @@ class Measured:
 
     values: Mapping[str, float]
     resampled: Mapping[str, Floats]
+    units: int
+    """How many independent units were drawn from: rows, or groups of them."""
 
     def intervals(self) -> dict[str, Interval]:
         """Each metric with its interval."""
-        return {name: _interval(self.values[name], self.resampled[name]) for name in self.values}
+        return {name: _interval(self.values[name], self.resampled[name], self.units) for name in self.values}
 
 
 def point(labels: ArrayLike, scores: ArrayLike) -> dict[str, float]:
@@ -147,7 +152,19 @@ def measure(labels: ArrayLike, scores: ArrayLike, weights: Counts) -> Measured:
     """
     actual, predicted = _checked(labels, scores, weights)
     resampled = {name: metric(actual, predicted, weights) for name, metric in METRICS.items()}
-    return Measured(point(actual, predicted), resampled)
+    return Measured(point(actual, predicted), resampled, units(weights))
+
+
+def units(weights: Counts) -> int:
+    """How many independent units the weights were drawn from: rows of one group have equal weights."""
+    sample = weights[:SAMPLE].astype(np.float64)
+    marks = np.random.default_rng(0).random(len(sample))
+    return len(np.unique(marks @ sample))
+
+
+def quantile(units: int, level: float) -> float:
+    """Standard errors from the middle to a limit: Student's t, and what resampling loses of the variance."""
+    return float(np.sqrt(units / (units - 1)) * stdtrit(units - 1, 0.5 + level / 2))
 
 
 def compare(ours: Measured, theirs: Measured) -> dict[str, Interval]:
@@ -161,7 +178,7 @@ def compare(ours: Measured, theirs: Measured) -> dict[str, Interval]:
         if resampled.shape != theirs.resampled[name].shape:
             raise ValueError(f"{len(resampled)} resamples against {len(theirs.resampled[name])}: not a pair")
         value = ours.values[name] - theirs.values[name]
-        differences[name] = _interval(value, resampled - theirs.resampled[name])
+        differences[name] = _interval(value, resampled - theirs.resampled[name], ours.units)
     return differences
 
 
@@ -176,8 +193,8 @@ def slices(
 ) -> list[dict[str, Any]]:
     """AUC, log loss and its difference from `reference` in each slice of `column`, largest slice first.
 
-    A slice of fewer than `minimum` rows, or with one class only, has `"measured": false` and no metrics:
-    it is named, so that nobody takes its absence for a pass. Raises ValueError as `measure` does.
+    A slice of fewer than `minimum` rows, of one group, or with one class only, has `"measured": false` and no
+    metrics: it is named, so that nobody takes its absence for a pass. Raises ValueError as `measure` does.
     """
     actual, ours = _checked(labels, scores, weights)
     _, theirs = _checked(labels, reference, weights)
@@ -187,7 +204,8 @@ def slices(
         inside = values == value
         entry: dict[str, Any] = {"value": str(value), "rows": int(inside.sum())}
         entry["rate"] = round(float(actual[inside].mean()), 6)
-        entry["measured"] = bool(inside.sum() >= minimum and 0 < entry["rate"] < 1)
+        enough = inside.sum() >= minimum and 0 < entry["rate"] < 1
+        entry["measured"] = bool(enough and units(weights[:, inside]) > 1)
         if entry["measured"]:
             entry |= _slice(actual[inside], ours[inside], theirs[inside], weights[:, inside])
         found.append(entry)
@@ -246,12 +264,12 @@ def _total(drawn: Floats) -> Floats:
     return np.where(total > 0, total, np.nan)
 
 
-def _interval(value: float, resampled: Floats) -> Interval:
-    """Percentile limits of the resampled values that exist."""
+def _interval(value: float, resampled: Floats, units: int) -> Interval:
+    """Expanded percentile limits of the resampled values that exist."""
     known = resampled[np.isfinite(resampled)]
-    if len(known) == 0:
+    if len(known) == 0 or units < 2:
         return Interval(float(value), float("nan"), float("nan"))
-    tail = (1 - LEVEL) / 2
+    tail = ndtr(-quantile(units, LEVEL))
     low, high = np.quantile(known, [tail, 1 - tail])
     return Interval(float(value), float(low), float(high))
 

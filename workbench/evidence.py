@@ -3,14 +3,13 @@
 For binary classifiers, scored by the probability of the label. Everything is a plain mapping, as JSON has it; what it
 must hold is said in `workbench.gates`. Models compared with each other are measured under the same resamples.
 
-Sources: intervals of slices by the bootstrap standard error, widened for their number (Bonferroni), Efron and
-Tibshirani (1993), chapter 13; invariance and directional tests, Ribeiro et al., CheckList (2020), section 2.
+Sources: intervals of slices by the bootstrap standard error, widened for their number (Bonferroni) and for few days,
+Efron and Tibshirani (1993), chapter 13; invariance and directional tests, Ribeiro et al., CheckList (2020), section 2.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
 from workbench.errors import BadInput, did_you_mean
-from workbench.evaluation import LEVEL, METRICS, Counts, Floats, compare, measure, point
+from workbench.evaluation import LEVEL, METRICS, Counts, Floats, compare, measure, point, quantile, units
 
 DIRECTIONS = {name: "higher" if name == "auc" else "lower" for name in METRICS}
 """Which is better, of every metric in `workbench.evaluation`."""
@@ -65,7 +64,7 @@ def slices(
 ) -> list[dict[str, Any]]:
     """The difference of `metric` from each model in `against`, in every value of every column, largest first.
 
-    A slice of fewer than `minimum` rows or with one class only has `"measured": false`: it is named, so that nobody
+    A slice of fewer than `minimum` rows, of one day or with one class only has `"measured": false`: it is named, so that nobody
     takes its absence for a pass. With k slices each interval has the level 1 - (1 - LEVEL) / k, so that all of them
     together hold at LEVEL.
     """
@@ -75,8 +74,8 @@ def slices(
         for column, values in columns.items()
         for value in np.unique(np.asarray(values).astype(str))
     ]
-    large = [_measurable(actual[inside], minimum) for _, _, inside in parts]
-    width = NormalDist().inv_cdf(1 - (1 - LEVEL) / max(1, sum(large)) / 2)
+    large = [_measurable(actual[inside], weights[:, inside], minimum) for _, _, inside in parts]
+    level = 1 - (1 - LEVEL) / max(1, sum(large))
     found = []
     for (column, value, inside), measured in zip(parts, large, strict=True):
         entry: dict[str, Any] = {
@@ -92,7 +91,7 @@ def slices(
             for name, other in against.items():
                 theirs = METRICS[metric](actual[inside], np.asarray(other)[inside], drawn)
                 at = _point(metric, actual, scores, inside) - _point(metric, actual, other, inside)
-                entry[name] = {metric: _widened(at, ours - theirs, width)}
+                entry[name] = {metric: _widened(at, ours - theirs, units(drawn), level)}
         found.append(entry)
     return sorted(found, key=lambda entry: (-entry["rows"], entry["column"], entry["value"]))
 
@@ -204,8 +203,8 @@ def _test_problems(test: Mapping[str, Any], rows: pd.DataFrame) -> Iterator[str]
         yield "nothing is changed: 'set' or 'add' was expected"
 
 
-def _measurable(labels: Floats, minimum: int) -> bool:
-    return bool(len(labels) >= minimum and 0 < labels.mean() < 1)
+def _measurable(labels: Floats, weights: Counts, minimum: int) -> bool:
+    return bool(len(labels) >= minimum and 0 < labels.mean() < 1 and units(weights) > 1)
 
 
 def _point(metric: str, labels: Floats, scores: ArrayLike, inside: NDArray[Any]) -> float:
@@ -213,9 +212,9 @@ def _point(metric: str, labels: Floats, scores: ArrayLike, inside: NDArray[Any])
     return float(METRICS[metric](labels[inside], np.asarray(scores, dtype=np.float64)[inside], once)[0])
 
 
-def _widened(value: float, resampled: Floats, width: float) -> dict[str, float | None]:
+def _widened(value: float, resampled: Floats, units: int, level: float) -> dict[str, float | None]:
     known = resampled[np.isfinite(resampled)]
-    if len(known) < 2:
+    if len(known) < 2 or units < 2:
         return {"value": round(value, 6), "low": None, "high": None}
-    error = float(known.std(ddof=1)) * width
+    error = float(known.std(ddof=1)) * quantile(units, level)
     return {"value": round(value, 6), "low": round(value - error, 6), "high": round(value + error, 6)}

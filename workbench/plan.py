@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from workbench.delivery import is_due
 from workbench.digests import Digests, digest_names
 from workbench.errors import Problem, SpecError, did_you_mean
 from workbench.fingerprint import Digest, Ingredients, cell_digests, plain
@@ -201,7 +202,7 @@ def make_plan(
     surroundings.save()
     if problems:
         raise SpecError(dict.fromkeys(problems))
-    return Plan(pipeline, decisions, surroundings, forced, _must_deliver(pipeline, known))
+    return Plan(pipeline, decisions, surroundings, forced, is_due(pipeline, known))
 
 
 def decide(
@@ -279,16 +280,6 @@ def _what_changed(ingredients: Ingredients, latest: Ingredients | None) -> str:
     if latest is None:
         return "first run"
     return "; ".join(ingredients.differences(latest)[:3]) or "the last result is gone"
-
-
-def _must_deliver(pipeline: Pipeline, known: Outputs) -> bool:
-    """Whether the model's content is known and not registered."""
-    if pipeline.model is None or not pipeline.project.mlflow_enabled:
-        return False
-    version = pipeline.model.version
-    if version.step not in known:
-        return False
-    return not pipeline.project.delivered(pipeline.model.name, known[version.step][version.output]).exists()
 
 
 def _relative(path: Path, root: Path) -> str:

@@ -22,12 +22,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workbench.delivery import deliver, is_due
 from workbench.errors import Problem, SpecError, WorkbenchError, did_you_mean
 from workbench.events import (
     Event,
     Failure,
     Listener,
-    ModelReady,
     ModelRegistered,
     RunFinished,
     RunStarted,
@@ -35,6 +35,7 @@ from workbench.events import (
     StepFinished,
 )
 from workbench.executors import Executor, LocalExecutor
+from workbench.fingerprint import Ingredients
 from workbench.locks import locked
 from workbench.pipeline import Step
 from workbench.plan import Decision, Plan, decide
@@ -124,6 +125,7 @@ class _Progress:
 
     outputs: dict[str, dict[str, str]] = field(default_factory=dict)
     manifests: dict[str, Manifest] = field(default_factory=dict)
+    ingredients: dict[str, Ingredients] = field(default_factory=dict)
     finished: dict[str, StepFinished] = field(default_factory=dict)
 
 
@@ -153,6 +155,7 @@ class _Run:
         self.surroundings = plan.surroundings
         self.progress = _Progress()
         self.version: int | None = None
+        self.delivered = False
         self._listeners: list[Listener] = [listener] if listener else []
         self._lock = threading.Lock()
         self._began = time.monotonic()
@@ -290,6 +293,8 @@ class _Run:
                     continue
                 else:
                     ready = self._decide_again(step, decision)
+                    if ready is not None and ready.ingredients is not None:
+                        self.progress.ingredients[key] = ready.ingredients
                     if ready is not None and ready.action == "run" and len(active) >= self.workers:
                         waiting[key] = ready
                         continue
@@ -332,7 +337,7 @@ class _Run:
         self.progress.outputs[key] = digests
         self.progress.manifests[key] = manifest
         self._finished(replace(finished, outputs=digests))
-        self._deliver(key)
+        self._deliver()
 
     def _skip(self, key: str, reason: str) -> None:
         self._finished(StepFinished(time.time(), self.id, key, "skipped", reason))
@@ -342,21 +347,15 @@ class _Run:
         self.failing = self.failing or event.state == "failed"
         self._emit(event)
 
-    def _deliver(self, key: str) -> None:
-        """Hand the model over as soon as its step is settled, unless this content is registered already."""
-        model = self.pipeline.model
-        if model is None or key != model.version.step or not self.project.mlflow_enabled:
+    def _deliver(self) -> None:
+        """Hand the model over as soon as it is due."""
+        if self.delivered or not is_due(self.pipeline, self.progress.outputs):
             return
-        manifest = self.progress.manifests[key]
-        stored = manifest.outputs[model.version.output]
-        if self.project.delivered(model.name, stored.digest).exists():
-            return
-        evaluation = None
-        if model.metrics and model.metrics.step in self.progress.manifests:
-            metrics = self.progress.manifests[model.metrics.step].outputs[model.metrics.output]
-            evaluation = self._relative(self.surroundings.store.place(metrics))
-        place = self._relative(self.surroundings.store.place(stored))
-        self._emit(ModelReady(time.time(), self.id, model.name, key, stored.digest, place, evaluation))
+        self.delivered = True
+        known = self.progress
+        self._emit(deliver(
+            self.pipeline, known.manifests, known.ingredients, self.surroundings.store, self.id, self.folder
+        ))  # fmt: skip
 
     # After the last step
 

@@ -1,0 +1,92 @@
+"""When a pipeline's model is due for the registry, and what goes with it.
+
+A model is delivered once everything that `model:` names is there, and again when its evidence is new: the same model
+judged beside another champion is the same version with another verdict.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from workbench.digests import write_atomically
+from workbench.events import ModelReady
+from workbench.fingerprint import Digest, Ingredients
+from workbench.pipeline import Model, OutputOf, Pipeline
+from workbench.settings import Project
+from workbench.store import Manifest, Store
+
+
+def named_outputs(model: Model) -> dict[str, OutputOf]:
+    """The outputs that `model:` names, by key."""
+    found: dict[str, OutputOf | None] = {
+        "version": model.version, "metrics": model.metrics, "evidence": model.evidence, "dossier": model.dossier,
+    }  # fmt: skip
+    return {key: output for key, output in found.items() if output is not None}
+
+
+def is_due(pipeline: Pipeline, outputs: Mapping[str, Mapping[str, Digest]]) -> bool:
+    """Whether all is there that the model needs, and it is not registered with this evidence.
+
+    `outputs` are the digests known so far, by step and output.
+    """
+    model = pipeline.model
+    if model is None or not pipeline.project.mlflow_enabled:
+        return False
+    wanted = named_outputs(model)
+    if any(output.step not in outputs for output in wanted.values()):
+        return False
+    digests = {key: outputs[output.step][output.output] for key, output in wanted.items()}
+    registered = _registered(pipeline.project, model.name, digests["version"])
+    return registered is None or registered.get("evidence") != digests.get("evidence")
+
+
+def deliver(
+    pipeline: Pipeline,
+    manifests: Mapping[str, Manifest],
+    ingredients: Mapping[str, Ingredients],
+    store: Store,
+    run: str,
+    folder: Path,
+) -> ModelReady:
+    """The event that hands the model over; also writes what it was made of, and what it must pass, into the run's folder.
+
+    Raises OSError when that cannot be written.
+    """
+    model, root = pipeline.model, pipeline.project.root
+    assert model is not None
+    made_of = {
+        step: ingredients[step].as_json() for step in _upstream(pipeline, model) if step in ingredients
+    }
+    stored = {key: manifests[out.step].outputs[out.output] for key, out in named_outputs(model).items()}
+    paths = {key: store.place(each).relative_to(root).as_posix() for key, each in stored.items()}
+    attachments: dict[str, str] = {key: paths[key] for key in ("evidence", "dossier") if key in paths}
+    if model.contract:
+        attachments["contract"] = model.contract
+    for name, content in (("lineage", made_of), ("gates", dict(model.gates))):
+        file = folder / f"{name}.json"
+        write_atomically(file, json.dumps(content, indent=1, sort_keys=True) + "\n")
+        attachments[name] = file.relative_to(root).as_posix()
+    return ModelReady(
+        time.time(), run, model.name, model.version.step, stored["version"].digest, paths["version"],
+        paths.get("metrics"), attachments,
+    )  # fmt: skip
+
+
+def _upstream(pipeline: Pipeline, model: Model) -> Iterator[str]:
+    """The steps that the model is made by, in order; what only judges it is left out."""
+    wanted = {model.version.step}
+    for key in reversed(list(pipeline.steps)):
+        if key in wanted:
+            wanted.update(pipeline.steps[key].needs)
+    return (key for key in pipeline.steps if key in wanted)
+
+
+def _registered(project: Project, model: str, digest: Digest) -> Mapping[str, str | None] | None:
+    try:
+        content = json.loads(project.delivered(model, digest).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None

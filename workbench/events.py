@@ -128,6 +128,8 @@ class ModelReady(Event):
     """The model's folder in the store, relative to the project root."""
     evaluation: str | None = None
     """A JSON file in the store, relative to the project root, whose numbers describe the version."""
+    attachments: Mapping[str, str] = field(default_factory=dict)
+    """Files that go with the version, by name (`contract`, `evidence`, `dossier`); paths like `folder`."""
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from workbench.locks import locked
 from workbench.settings import ROOT_VARIABLE, Project, read_project
 
 SETTINGS = """\
@@ -81,3 +84,33 @@ def write_pipeline(project: Project) -> WritePipeline:
         return file
 
     return write
+
+
+@pytest.fixture(scope="session")
+def registered_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a project in which four versions of the model `m` are registered; made once, by one worker."""
+    from tests.registered import make
+
+    shared = tmp_path_factory.getbasetemp()
+    root = (shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared) / "registered"
+    with locked(root.with_name("registered.lock")):
+        if not root.exists():
+            scratch = root.with_name("registered.new")
+            shutil.rmtree(scratch, ignore_errors=True)
+            make(scratch)
+            scratch.rename(root)
+    return root
+
+
+@pytest.fixture
+def models(registered_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project of one's own with MLflow and four registered versions of the model `m`: the working directory."""
+    from workbench.mlflow_store import environment
+
+    root = tmp_path / "models"
+    shutil.copytree(registered_once, root)
+    monkeypatch.chdir(root)
+    project = read_project(root)
+    for name, value in environment(project).items():
+        monkeypatch.setenv(name, value)
+    return project

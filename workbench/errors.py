@@ -9,7 +9,8 @@
     ├── StoreError            the store cannot be read or written
     ├── LedgerError           the ledger cannot be read or written
     ├── TrackingError         MLflow cannot be reached or refuses
-    └── ModelError            a model cannot be saved, loaded or registered
+    ├── ModelError            a model cannot be saved, loaded or registered
+    └── PromotionError        a version may not become champion, or not by this person, or not any more
 
 A message says what, where and what to do next; it is shown to people as it is, without a traceback.
 """
@@ -67,6 +68,10 @@ class TrackingError(WorkbenchError):
 
 class ModelError(WorkbenchError):
     """A model cannot be saved, loaded or registered."""
+
+
+class PromotionError(WorkbenchError):
+    """A version may not become champion, or not by this person, or somebody was faster."""
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ gets its runs from here (see tracking), so what MLflow lacks is a query, and a c
 
 from __future__ import annotations
 
+import json
 import socket
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import groupby
 from typing import Any
@@ -18,15 +19,17 @@ import sqlalchemy as sa
 
 from workbench import ledger_schema as schema
 from workbench import spool
+from workbench.digests import digest_bytes
 from workbench.errors import BadInput, LedgerError, did_you_mean
 from workbench.events import Event
-from workbench.ledger_rows import Delivery, Run, StepRun, as_run, as_step_run, rows_of, shape_of
+from workbench.ledger_rows import Delivery, Run, StepRun, Verdict, as_run, as_step_run, rows_of, shape_of
 from workbench.settings import Project
+from workbench.trail import canonical
 
 STALE_SECONDS = 120.0
 """A run on another host counts as crashed when its last heartbeat is older than this."""
 
-__all__ = ["Delivery", "Ledger", "Run", "StepRun", "alive"]
+__all__ = ["Delivery", "Ledger", "Run", "StepRun", "Verdict", "alive"]
 
 SENT_STATES = ("running", "done", "failed", "interrupted", "crashed")
 """States of a step run that did start, and so has an MLflow run; cached and skipped ones are on the parent."""
@@ -72,7 +75,7 @@ class Ledger:
 
         `process` runs the runs that start (default: this one).
         """
-        with self._writing() as connection:
+        with self.writing() as connection:
             alike = groupby((row for event in events for row in rows_of(event, process)), key=shape_of)
             for (_, _, only_new), rows in alike:
                 group = list(rows)
@@ -80,7 +83,7 @@ class Ledger:
 
     def heartbeat(self, run: str) -> None:
         """Say that the run's process lives. Takes back a `crashed` that another host gave by mistake."""
-        with self._writing() as connection:
+        with self.writing() as connection:
             mine = schema.runs.c.id == run
             connection.execute(schema.runs.update().where(mine).values(heartbeat=time.time()))
             connection.execute(
@@ -94,7 +97,7 @@ class Ledger:
         crashed = [run for run in self.runs(state="running", limit=None) if not alive(run)]
         if not crashed:
             return []
-        with self._writing() as connection:
+        with self.writing() as connection:
             for run in crashed:
                 gone = f"its process {run.pid} on '{run.host}' is gone"
                 for table, key in ((schema.runs, "id"), (schema.step_runs, "run")):
@@ -111,10 +114,51 @@ class Ledger:
         """Note what MLflow has of a run or step run: `mlflow_run` (its id) and `synced` (the state sent)."""
         table = schema.runs if step is None else schema.step_runs
         mine = [table.c.id == run] if step is None else [table.c.run == run, table.c.step == step]
-        with self._writing() as connection:
+        with self.writing() as connection:
             connection.execute(table.update().where(*mine).values(**known))
 
+    def record_verdict(
+        self,
+        model: str,
+        version: int,
+        *,
+        passed: bool,
+        outcome: str,
+        content: Mapping[str, Any],
+        champion_version: int | None = None,
+        run: str | None = None,
+        created: float | None = None,
+    ) -> Verdict:
+        """Add what a gate said about a version; the newest one counts, and none is ever changed.
+
+        `content` is plain: `thresholds`, a list of objects with `name`, `passed`, `reason` and evidence values,
+        and whatever else the gate wants kept. Numbers that JSON lacks (NaN, infinity) become text.
+        """
+        plain = json.loads(canonical(content))
+        said = {"passed": passed, "outcome": outcome, "champion_version": champion_version, "content": plain}
+        row = {
+            **said, "model": model, "version": version, "run": run,
+            "created": time.time() if created is None else created,
+            "digest": digest_bytes(canonical({"model": model, "version": version, **said}).encode()),
+        }  # fmt: skip
+        with self.writing() as connection:
+            id_ = connection.execute(schema.verdicts.insert().values(row)).inserted_primary_key
+        return Verdict(id=int(id_[0]) if id_ else 0, **row)
+
     # Reading
+
+    def verdict(self, model: str, version: int) -> Verdict | None:
+        """The newest verdict on a version, or None while it was not judged."""
+        table = schema.verdicts
+        query = sa.select(table).where(table.c.model == model, table.c.version == version)
+        found = self.read(query.order_by(table.c.id.desc()).limit(1))
+        return Verdict(**found[0]._mapping) if found else None
+
+    def delivery(self, model: str, version: int) -> Delivery | None:
+        """What was delivered as that version; None when no run of this ledger delivered it."""
+        table = schema.deliveries
+        query = sa.select(table).where(table.c.model == model, table.c.version == version)
+        return next((Delivery(**row._mapping) for row in self.read(query)), None)
 
     def runs(
         self, pipeline: str | None = None, state: str | None = None, limit: int | None = 50
@@ -125,13 +169,13 @@ class Ledger:
             query = query.where(schema.runs.c.pipeline == pipeline)
         if state is not None:
             query = query.where(schema.runs.c.state == state)
-        return [as_run(row) for row in self._read(query.limit(limit))]
+        return [as_run(row) for row in self.read(query.limit(limit))]
 
     def run(self, name: str) -> Run:
         """The run with this id, or the only one whose id starts so. Raises BadInput when there is none."""
         column = schema.runs.c.id
         query = sa.select(schema.runs).where(column.startswith(name, autoescape=True)).order_by(column)
-        found = [as_run(row) for row in self._read(query.limit(20))]
+        found = [as_run(row) for row in self.read(query.limit(20))]
         exact = [run for run in found if run.id == name]
         if len(found) == 1 or exact:
             return (exact or found)[0]
@@ -146,8 +190,8 @@ class Ledger:
     def step_runs(self, run: str) -> list[StepRun]:
         """The step runs of a run, in the order of the run's steps."""
         query = sa.select(schema.step_runs).where(schema.step_runs.c.run == run)
-        found = [as_step_run(row) for row in self._read(query)]
-        steps = next(iter(self._read(sa.select(schema.runs.c.steps).where(schema.runs.c.id == run))), None)
+        found = [as_step_run(row) for row in self.read(query)]
+        steps = next(iter(self.read(sa.select(schema.runs.c.steps).where(schema.runs.c.id == run))), None)
         order = {step: place for place, step in enumerate(steps.steps)} if steps else {}
         return sorted(found, key=lambda each: (order.get(each.step, len(order)), each.step))
 
@@ -155,7 +199,7 @@ class Ledger:
         """One step run, or None while it has not begun."""
         table = schema.step_runs
         query = sa.select(table).where(table.c.run == run, table.c.step == step)
-        return next((as_step_run(row) for row in self._read(query)), None)
+        return next((as_step_run(row) for row in self.read(query)), None)
 
     def last_step_run(self, pipeline: str, step: str) -> StepRun | None:
         """The newest step run of this step that did start (not cached, not skipped)."""
@@ -166,7 +210,17 @@ class Ledger:
             .where(schema.runs.c.pipeline == pipeline, table.c.step == step, table.c.state.in_(SENT_STATES))
             .order_by(table.c.started.desc())
         )
-        return next((as_step_run(row) for row in self._read(query.limit(1))), None)
+        return next((as_step_run(row) for row in self.read(query.limit(1))), None)
+
+    def ran(self, fingerprint: str) -> StepRun | None:
+        """The newest step run that did what this fingerprint says, rather than take it from the cache."""
+        table = schema.step_runs
+        query = (
+            sa.select(table)
+            .where(table.c.fingerprint == fingerprint, table.c.state == "done")
+            .order_by(table.c.started.desc())
+        )
+        return next((as_step_run(row) for row in self.read(query.limit(1))), None)
 
     def mlflow_run_of(self, fingerprint: str) -> str | None:
         """The MLflow run of the newest step run with this fingerprint that has one: it made the outputs."""
@@ -176,7 +230,7 @@ class Ledger:
             .where(table.c.fingerprint == fingerprint, table.c.mlflow_run.is_not(None))
             .order_by(table.c.started.desc())
         )
-        return next((row.mlflow_run for row in self._read(query.limit(1))), None)
+        return next((row.mlflow_run for row in self.read(query.limit(1))), None)
 
     def untracked(self) -> tuple[list[Run], list[StepRun]]:
         """Runs and step runs whose state MLflow does not know yet, the oldest first.
@@ -184,12 +238,12 @@ class Ledger:
         A run in which nothing ran is never one of them: it holds no science.
         """
         started = sa.select(schema.step_runs.c.run).where(schema.step_runs.c.state.in_(SENT_STATES))
-        runs = self._read(
+        runs = self.read(
             sa.select(schema.runs)
             .where(_unsent(schema.runs), schema.runs.c.id.in_(started))
             .order_by(schema.runs.c.started)
         )
-        steps = self._read(
+        steps = self.read(
             sa.select(schema.step_runs)
             .where(_unsent(schema.step_runs), schema.step_runs.c.state.in_(SENT_STATES))
             .order_by(schema.step_runs.c.started)
@@ -200,7 +254,7 @@ class Ledger:
         """Note that a delivery's content is gone, so that nobody tries to register it again."""
         table = schema.deliveries
         mine = [table.c.model == delivery.model, table.c.digest == delivery.digest]
-        with self._writing() as connection:
+        with self.writing() as connection:
             connection.execute(table.update().where(*mine).values(state="lost"))
 
     def deliveries(self, state: str | None = None) -> list[Delivery]:
@@ -208,7 +262,7 @@ class Ledger:
         query = sa.select(schema.deliveries).order_by(schema.deliveries.c.run, schema.deliveries.c.model)
         if state is not None:
             query = query.where(schema.deliveries.c.state == state)
-        return [Delivery(**row._mapping) for row in self._read(query)]
+        return [Delivery(**row._mapping) for row in self.read(query)]
 
     def settled(self) -> bool:
         """Whether no run is running and MLflow lacks nothing."""
@@ -218,15 +272,21 @@ class Ledger:
 
     # The database
 
+    @property
+    def engine(self) -> sa.Engine:
+        return self._engine
+
     @contextmanager
-    def _writing(self) -> Iterator[sa.Connection]:
+    def writing(self) -> Iterator[sa.Connection]:
+        """A transaction that writes; on SQLite the only one until it ends."""
         try:
             with self._engine.begin() as connection:
                 yield connection
         except (sa.exc.SQLAlchemyError, OSError) as error:
             raise LedgerError(schema.unusable(self._place, error)) from error
 
-    def _read(self, query: sa.Select[Any]) -> list[sa.Row[Any]]:
+    def read(self, query: sa.Select[Any]) -> list[sa.Row[Any]]:
+        """The rows of a query."""
         try:
             with self._engine.connect().execution_options(reading=True) as connection:
                 return list(connection.execute(query))

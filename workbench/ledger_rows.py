@@ -24,6 +24,7 @@ from workbench.events import (
     StepRetried,
     StepStarted,
 )
+from workbench.settings import os_user
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,38 @@ class Delivery:
     evaluation: str | None
     state: str
     version: int | None
+    author: str | None = None
+    """Who ran the pipeline that delivered it; None where that was not recorded."""
+    attachments: Mapping[str, str] | None = None
+    """Files that go with the version, by name; paths like `folder`."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the gate said about a version, as recorded: see `Ledger.record_verdict`."""
+
+    id: int
+    model: str
+    version: int
+    created: float
+    run: str | None
+    passed: bool
+    outcome: str
+    champion_version: int | None
+    """The champion that it was judged against; None when there was none."""
+    content: Mapping[str, Any]
+    """`thresholds`: a list of objects with `name`, `passed`, `reason` and evidence; more as the gate likes."""
+    digest: str
+
+    @property
+    def failed(self) -> tuple[tuple[str, str], ...]:
+        """Name and reason of each threshold that did not pass."""
+        thresholds = self.content.get("thresholds", ())
+        return tuple(
+            (str(each.get("name", "?")), str(each.get("reason", "")))
+            for each in thresholds
+            if isinstance(each, Mapping) and not each.get("passed")
+        )
 
 
 def this_process() -> spool.Process:
@@ -141,7 +174,11 @@ def rows_of(event: Event, process: spool.Process | None) -> Iterator[EventRow]:
             kept["started"] = event.time
         yield schema.step_runs, {"run": event.run, **kept, "finished": event.time}, ()
     elif isinstance(event, ModelReady):
-        yield schema.deliveries, {"run": event.run, **said, "state": "pending"}, ()
+        yield (
+            schema.deliveries,
+            {"run": event.run, **said, "state": "pending", "author": os_user()},
+            ("author",),
+        )
     elif isinstance(event, ModelRegistered):
         new = {"run": event.run, "step": "", "folder": ""}
         yield schema.deliveries, {**said, "state": "registered", **new}, tuple(new)

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from workbench.errors import LedgerError
 from workbench.locks import locked
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision in `workbench/migrations`; a test holds the two together. Alembic takes 0.2 s to
 import, and almost every start finds its tables as they should be."""
 
@@ -88,8 +88,56 @@ deliveries = sa.Table(
     sa.Column("evaluation", sa.Text),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("version", sa.Integer),
+    sa.Column("author", sa.Text),
+    sa.Column("attachments", sa.JSON(none_as_null=True)),
     sa.Index("deliveries_by_state", "state"),
 )
+
+attachments = sa.Table(
+    "attachments",
+    metadata,
+    sa.Column("model", sa.String(250), primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("file", sa.String(250), primary_key=True),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("created", sa.Double, nullable=False),
+)
+
+verdicts = sa.Table(
+    "verdicts",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("model", sa.String(250), nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("created", sa.Double, nullable=False),
+    sa.Column("run", sa.String(64)),
+    sa.Column("passed", sa.Boolean, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("champion_version", sa.Integer),
+    sa.Column("content", sa.JSON, nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Index("verdicts_by_version", "model", "version"),
+)
+
+promotions = sa.Table(
+    "promotions",
+    metadata,
+    sa.Column("sequence", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("created", sa.Double, nullable=False),
+    sa.Column("model", sa.String(250), nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("phase", sa.String(16), nullable=False),
+    sa.Column("version", sa.Integer),
+    sa.Column("replaces", sa.Integer),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("refers", sa.Integer, unique=True),
+    sa.Column("content", sa.JSON, nullable=False),
+    sa.Column("previous", sa.String(64), nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False, unique=True),
+    sa.Index("promotions_by_model", "model", "sequence"),
+)
+"""The audit trail (see trail). The database itself refuses to change or delete its rows, and those of `verdicts`."""
 
 
 def connect(url: str, lock: Path) -> sa.Engine:

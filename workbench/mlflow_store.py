@@ -14,6 +14,9 @@ from workbench.settings import ROOT_VARIABLE, Project
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+CHAMPION = "champion"
+"""The alias of the version that serves."""
+
 PREFIX = "sqlite:///"
 
 ARTIFACT_ROOT_VARIABLE = "_MLFLOW_SERVER_ARTIFACT_ROOT"
@@ -50,6 +53,40 @@ def connect(project: Project) -> MlflowClient:
     except OSError as error:
         raise TrackingError(unusable(project, error)) from error
     return client
+
+
+class Aliases:
+    """The alias of each model's champion, in MLflow's registry. Methods raise TrackingError."""
+
+    def __init__(self, project: Project, client: MlflowClient) -> None:
+        self._project, self._client = project, client
+
+    def get(self, model: str) -> int | None:
+        """Where the alias is; None when there is no alias, or no such model."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            found = self._client.get_registered_model(model).aliases.get(CHAMPION)
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return None
+            raise self._failed(error) from error
+        return None if found is None else int(found)
+
+    def set(self, model: str, version: int | None) -> None:
+        """Move the alias; None takes it away."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            if version is None:
+                self._client.delete_registered_model_alias(model, CHAMPION)
+            else:
+                self._client.set_registered_model_alias(model, CHAMPION, str(version))
+        except MlflowException as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: Exception) -> TrackingError:
+        return TrackingError(unusable(self._project, error))
 
 
 def database(project: Project) -> Path | None:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from mlflow.entities import Param, RunTag
 from mlflow.exceptions import MlflowException
 
-from workbench import registry
+from workbench import registration
 from workbench.errors import ModelError, TrackingError
 from workbench.events import Event, ModelRegistered
 from workbench.ledger import Delivery, Ledger, Run, StepRun
@@ -278,11 +278,48 @@ class Sync:
             return
         step = self.ledger.step_run(delivery.run, delivery.step)
         made_by = self.ledger.mlflow_run_of(step.fingerprint) if step and step.fingerprint else None
-        tags = {"workbench.pipeline": run.pipeline, **_commit(run)}
-        version = registry.register(self.project, self.client, delivery, tags, made_by or run.mlflow_run)
+        lineage = lineage_of(self.ledger, run)
+        read = lineage["steps"].get(delivery.step, {}).get("inputs", {})
+        tags = {
+            "workbench.pipeline": run.pipeline,
+            **_commit(run),
+            **_short({f"workbench.input.{name}": digest for name, digest in read.items()}, TAG_LIMIT),
+        }
+        document = json.dumps(lineage, indent=1, sort_keys=True, default=str).encode()
+        version = registration.register(
+            self.project, self.client, self.ledger, delivery, tags, made_by or run.mlflow_run,
+            {"lineage.json": document},
+        )  # fmt: skip
         event: Event = ModelRegistered(time.time(), delivery.run, delivery.model, version, delivery.digest)
         self.ledger.record(event)
         self.say(event.as_json())
+
+
+def lineage_of(ledger: Ledger, run: Run) -> dict[str, Any]:
+    """What a run computed from what: commit, parameters, and of each step its parameters, inputs and outputs.
+
+    A step that was cached is told as it was when it ran.
+    """
+    steps = {}
+    for step in ledger.step_runs(run.id):
+        told = ledger.ran(step.fingerprint) if step.state == "cached" and step.fingerprint else None
+        made = told or step
+        steps[step.step] = {
+            "fingerprint": step.fingerprint,
+            "run": made.run,
+            "parameters": dict(made.parameters),
+            "inputs": dict(made.inputs),
+            "outputs": dict(step.outputs),
+        }
+    return {
+        "run": run.id,
+        "pipeline": run.pipeline,
+        "commit": run.git_commit,
+        "dirty": run.git_dirty,
+        "started": run.started,
+        "parameters": dict(run.parameters),
+        "steps": steps,
+    }
 
 
 def _commit(run: Run) -> dict[str, str]:

@@ -29,17 +29,13 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from workbench.errors import ModelError, did_you_mean
+from workbench.golden import FILE as GOLDEN_FILE
+from workbench.golden import requests
+from workbench.model_files import MODEL_FILE, inspect_folder
+from workbench.model_schema import TRUSTED_TYPES
 
 ALGORITHMS = ("baseline", "logistic", "boosting")
 
-# What a model file may contain beyond what skops trusts by itself. Written down here and never taken
-# from the file: MLflow stores a list in the model's own MLmodel, which therefore protects from nothing.
-TRUSTED_TYPES = (
-    "numpy.dtype",
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-)
-
-MODEL_FILE = "model.skops"  # MLflow's name for it too: load_model reads both kinds of folder
 EXAMPLE_ROWS = 5
 RARE = 20  # a category with fewer rows shares one column with the other rare ones
 EARLIEST = (1980, 1, 1, 0, 0, 0)  # the zip format knows no earlier date
@@ -144,19 +140,21 @@ def save_model(model: Pipeline, folder: str | Path) -> None:
 def load_model(folder: str | Path) -> Pipeline:
     """The fitted Pipeline in `folder`, written by `save_model` or `save_mlflow_model`.
 
-    Raises ModelError when there is no readable model, or it holds a type outside TRUSTED_TYPES.
+    Every file in the folder is looked at first (see model_files). Raises ModelError when there is no readable
+    model, or anything that such a folder does not hold: a pickle, a type outside TRUSTED_TYPES, a link.
     """
+    return build(inspect_folder(Path(folder), TRUSTED_TYPES).model, f"the model in '{folder}'")
+
+
+def build(data: bytes, what: str) -> Pipeline:
+    """The fitted Pipeline of a skops file that was inspected. Raises ModelError when skops objects to it."""
     import skops.io
 
-    file = Path(folder) / MODEL_FILE
-    if not file.is_file():
-        raise ModelError(f"no model in '{folder}': expected a file '{MODEL_FILE}' written by save_model")
     try:
-        untrusted = skops.io.get_untrusted_types(file=file)
-    except (zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"'{file}' is not a readable skops model ({error}); train it again") from error
-    _refuse_untrusted(untrusted, f"'{file}' is refused")
-    return skops.io.load(file, trusted=list(TRUSTED_TYPES))
+        _refuse_untrusted(skops.io.get_untrusted_types(data=data), f"{what} is refused")
+        return skops.io.loads(data, trusted=list(TRUSTED_TYPES))
+    except (zipfile.BadZipFile, LookupError, TypeError, ValueError, AttributeError, ImportError) as error:
+        raise ModelError(f"{what} is not a readable skops model ({error}); train it again") from error
 
 
 def save_mlflow_model(model: Pipeline, folder: str | Path, features: pd.DataFrame) -> None:
@@ -166,7 +164,7 @@ def save_mlflow_model(model: Pipeline, folder: str | Path, features: pd.DataFram
     and numbers are declared as float64, because an integer column of a signature takes no missing value.
     The first rows are the input example. As a pyfunc the model returns `predict_proba`: (rows, 2), the
     second column the label's probability. The environment is pinned to the installed versions.
-    Raises ModelError as `save_model` does.
+    `golden.json` holds requests and the exact answers to them. Raises ModelError as `save_model` does.
     """
     import mlflow.sklearn
     from mlflow.models import infer_signature
@@ -195,6 +193,7 @@ def save_mlflow_model(model: Pipeline, folder: str | Path, features: pd.DataFram
     )
     (folder / MODEL_FILE).write_bytes(canonical)
     _fix_identity(folder / "MLmodel", canonical)
+    (folder / GOLDEN_FILE).write_text(requests(model, features))
 
 
 def _fix_identity(file: Path, content: bytes) -> None:
@@ -209,7 +208,7 @@ def _fix_identity(file: Path, content: bytes) -> None:
 def _refuse_untrusted(types: list[str], verdict: str) -> None:
     if unknown := sorted(set(types) - set(TRUSTED_TYPES)):
         raise ModelError(
-            f"{verdict}: it contains {', '.join(unknown)}, not in workbench.modeling.TRUSTED_TYPES; "
+            f"{verdict}: it contains {', '.join(unknown)}, not in workbench.model_schema.TRUSTED_TYPES; "
             "use estimators of scikit-learn without own functions, or review and add the type there"
         )
 

@@ -1,7 +1,10 @@
-"""Models that runs made become versions in MLflow's registry, once for each content.
+"""Model versions: found by number or alias, every digest verified at every load.
 
-The version holds a copy of the model among MLflow's artifacts: the store may then forget it, and MLflow
-needs nothing of ours but the address scheme to load it.
+    place           which version, and where its files are
+    locate          its files, all of them verified and looked at; imports neither mlflow nor scikit-learn
+    load            the same, and the fitted Pipeline
+
+What is served is what the audit trail says is champion, wherever somebody moved MLflow's alias.
 """
 
 from __future__ import annotations
@@ -14,16 +17,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import ModelError
-from workbench.ledger import Delivery, Ledger
+from workbench import ledger_trail
+from workbench.champions import champion_marker
+from workbench.errors import BadInput, ModelError, TrackingError, did_you_mean
+from workbench.ledger import Ledger
 from workbench.locks import locked
+from workbench.model_files import ATTACHMENTS, Inspected, inspect_folder
+from workbench.model_schema import TRUSTED_TYPES
 from workbench.settings import Project
+from workbench.trail import standing
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-HEADLINES = 20
-"""At most so many numbers of an evaluation become tags of a version; the file itself has them all."""
+ALIAS = "champion"
 
 
 @dataclass(frozen=True)
@@ -42,23 +49,100 @@ class Version:
     tags: Mapping[str, str]
 
 
-def register(
-    project: Project,
-    client: MlflowClient,
-    delivery: Delivery,
-    tags: Mapping[str, str],
-    mlflow_run: str | None,
-) -> int:
-    """The version that holds the delivered content, made when there is none yet; also writes the marker.
+@dataclass(frozen=True)
+class Place:
+    """Where a version is."""
 
-    Raises ModelError when the folder is gone or holds no MLflow model.
+    model: str
+    version: int
+    digest: str
+    folder: Path | None
+    """None when its files are remote and were not fetched yet."""
+
+
+@dataclass(frozen=True)
+class Located:
+    """A version whose files are here and are what they were when they were registered."""
+
+    model: str
+    version: int
+    digest: str
+    folder: Path
+    signature: Mapping[str, Any]
+    """`inputs` and `outputs`: lists of objects with `name`, `type` and `required`, as MLflow has them."""
+    attachments: Mapping[str, Path]
+    """By file name: `contract.yaml`, `verdict.json`, `lineage.json`, …"""
+    inspected: Inspected
+
+    @property
+    def contract(self) -> Path | None:
+        """The contract that the version was trained under."""
+        return self.attachments.get("contract.yaml")
+
+    @property
+    def golden(self) -> Path | None:
+        """Saved requests with their exact answers; see workbench.golden."""
+        file = self.folder / "golden.json"
+        return file if file.is_file() else self.attachments.get("golden.json")
+
+
+@dataclass(frozen=True)
+class Loaded(Located):
+    """A version ready to predict."""
+
+    estimator: Any
+    """The fitted scikit-learn Pipeline."""
+
+
+def place(project: Project, ledger: Ledger, model: str, which: str | int = ALIAS) -> Place:
+    """Where a version is: given by number, or by alias. MLflow is asked only for what the ledger does not know.
+
+    Raises BadInput when there is no such model or version, TrackingError when MLflow had to be asked in vain.
     """
-    with locked(project.state / "registry.lock"):
-        version = _version_of(client, delivery.model, delivery.digest)
-        if version is None:
-            version = _create(project, client, delivery, tags, mlflow_run)
-        _mark(project.delivered(delivery.model, delivery.digest), version, delivery.run)
-    return version
+    version = _numbered(project, ledger, model, which)
+    delivery = ledger.delivery(model, version)
+    digest = delivery.digest if delivery else _digest_in_mlflow(project, ledger, model, version)
+    folder = local_folder(project, address(project, model, digest))
+    return Place(model, version, digest, folder)
+
+
+def locate(project: Project, ledger: Ledger, model: str, which: str | int = ALIAS) -> Located:
+    """A version's files, fetched when they are remote, each of them verified and looked at.
+
+    Raises ModelError when one of them is not what it was when it was registered, or is of a kind that is never
+    loaded (see model_files); BadInput as `place` does.
+    """
+    at = place(project, ledger, model, which)
+    folder = at.folder or _fetch(project, at)
+    what = f"version {at.version} of '{model}'"
+    if not folder.is_dir():
+        raise ModelError(f"{what} is not where it was registered: '{folder}' is gone; run its pipeline again")
+    inspected = inspect_folder(folder, TRUSTED_TYPES)
+    if inspected.digest != at.digest:
+        raise ModelError(
+            f"{what} is refused: its files are not those that were registered "
+            f"(digest {inspected.digest[:12]}…, expected {at.digest[:12]}…; '{folder}')"
+        )
+    attachments = {}
+    for file, digest in ledger_trail.attached(ledger, model, at.version).items():
+        if inspected.attachments.get(file) != digest:
+            wrong = "was changed" if file in inspected.attachments else "is missing"
+            raise ModelError(f"{what} is refused: its {file} {wrong} since it was attached ('{folder}')")
+        attachments[file] = folder / ATTACHMENTS / file
+    signature = _signature(inspected.description)
+    return Located(model, at.version, at.digest, folder, signature, attachments, inspected)
+
+
+def load(project: Project, model: str, which: str | int = ALIAS, ledger: Ledger | None = None) -> Loaded:
+    """A version by number or alias, verified, looked at, then built. Raises as `locate` does."""
+    from workbench.modeling import build
+
+    if ledger is None:
+        with Ledger.open(project) as opened:
+            return load(project, model, which, opened)
+    found = locate(project, ledger, model, which)
+    estimator = build(found.inspected.model, f"version {found.version} of '{model}'")
+    return Loaded(**vars(found), estimator=estimator)
 
 
 def versions(client: MlflowClient, model: str) -> list[Version]:
@@ -87,74 +171,111 @@ def versions(client: MlflowClient, model: str) -> list[Version]:
     return sorted(listed, key=lambda each: -each.version)
 
 
-def referenced_digests(project: Project) -> set[str]:
-    """Digests of all models that a run delivered, registered or on their way: `gc` keeps them."""
-    with Ledger.open(project) as ledger:
-        return {delivery.digest for delivery in ledger.deliveries()}
+def address(project: Project, model: str, digest: str) -> str:
+    """The address of a version's files."""
+    return f"{project.artifacts_uri}/registry/{urllib.parse.quote(model, safe='')}/{digest}"
 
 
-def headlines(file: Path) -> dict[str, float]:
-    """The numbers in an evaluation worth a tag: top-level ones and those below `metrics`.
-
-    A number may also be given as `{"value": …}` with its interval. A file that cannot be read has none.
-    """
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    found: dict[str, float] = {}
-    if isinstance(content, dict):
-        below = content.get("metrics")
-        for name, value in [*content.items(), *(below.items() if isinstance(below, dict) else ())]:
-            number = value.get("value") if isinstance(value, dict) else value
-            if isinstance(number, int | float) and not isinstance(number, bool):
-                found[str(name)] = number
-    return dict(list(found.items())[:HEADLINES])
+def local_folder(project: Project, uri: str) -> Path | None:
+    """The folder that an address means; None when it is not on this machine."""
+    parsed = urllib.parse.urlparse(uri)
+    path = urllib.parse.unquote(parsed.path)
+    if parsed.scheme == "workbench":
+        return project.state / path.lstrip("/")
+    if parsed.scheme == "file" and parsed.netloc in ("", "localhost"):
+        return Path(path)
+    return None if parsed.scheme else project.root / uri
 
 
-def _version_of(client: MlflowClient, model: str, digest: str) -> int | None:
-    found = client.search_model_versions(f"name = '{model}' and tag.`workbench.digest` = '{digest}'")
-    return min((int(each.version) for each in found), default=None)
-
-
-def _create(
-    project: Project,
-    client: MlflowClient,
-    delivery: Delivery,
-    tags: Mapping[str, str],
-    mlflow_run: str | None,
-) -> int:
+def _fetch(project: Project, at: Place) -> Path:
+    """A copy of a remote version's files. It is verified like any other, so an old copy may be used again."""
     from mlflow.exceptions import MlflowException
+
+    from workbench.mlflow_store import environment, unusable
+
+    folder = project.state / "models" / urllib.parse.quote(at.model, safe="") / at.digest
+    os.environ.update(environment(project))
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-    folder = project.root / delivery.folder
-    if not (folder / "MLmodel").is_file():
-        raise ModelError(
-            f"model '{delivery.model}' of step '{delivery.step}' in run {delivery.run} cannot be registered: "
-            f"'{delivery.folder}' holds no MLflow model; save it with mlflow.sklearn.save_model"
-        )
-    safe = urllib.parse.quote(delivery.model, safe="")
-    source = f"{project.artifacts_uri}/registry/{safe}/{delivery.digest}"
-    get_artifact_repository(source).log_artifacts(str(folder))  # type: ignore[no-untyped-call]
+    folder.mkdir(parents=True, exist_ok=True)
     try:
-        client.create_registered_model(delivery.model)
+        with locked(folder.with_name(f"{at.digest}.lock")):
+            repository = get_artifact_repository(address(project, at.model, at.digest))
+            repository.download_artifacts("", str(folder))  # type: ignore[no-untyped-call]
+    except (MlflowException, OSError) as error:
+        raise TrackingError(unusable(project, error)) from error
+    return folder
+
+
+def _numbered(project: Project, ledger: Ledger, model: str, which: str | int) -> int:
+    """The version's number. Raises BadInput when the alias leads nowhere."""
+    if isinstance(which, int) or which.isdigit():
+        return int(which)
+    if which == ALIAS:
+        # The trail, not MLflow's alias: what somebody moved there passed no gate.
+        marker = champion_marker(project, model)
+        if marker is not None:
+            return marker.version
+        now = standing(model, ledger_trail.entries(ledger, model))
+        if now.champion is not None:
+            return now.champion
+        _refuse_unknown(ledger, model)
+        raise BadInput(f"'{model}' has no champion; see: workbench models list")
+    aliases = _aliases(project, ledger, model)
+    if which not in aliases:
+        raise BadInput(f"'{model}' has no alias '{which}'{did_you_mean(which, {ALIAS, *aliases})}")
+    return int(aliases[which])
+
+
+def _aliases(project: Project, ledger: Ledger, model: str) -> Mapping[str, Any]:
+    from mlflow.exceptions import MlflowException
+
+    from workbench.mlflow_store import connect, unusable
+
+    try:
+        return dict(connect(project).get_registered_model(model).aliases)
     except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
-    numbers: Mapping[str, Any] = headlines(project.root / delivery.evaluation) if delivery.evaluation else {}
-    said = {
-        "workbench.digest": delivery.digest,
-        "workbench.run": delivery.run,
-        "workbench.step": delivery.step,
-        **tags,
-        **{f"metric.{name}": f"{number:.6g}" for name, number in numbers.items()},
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            _refuse_unknown(ledger, model)
+        raise TrackingError(unusable(project, error)) from error
+
+
+def _digest_in_mlflow(project: Project, ledger: Ledger, model: str, version: int) -> str:
+    """Of a version that another ledger delivered. Raises BadInput when there is none, or it has no digest."""
+    from workbench.mlflow_store import connect
+
+    listed = versions(connect(project), model) if project.mlflow_enabled else []
+    if not listed:
+        _refuse_unknown(ledger, model)
+    for each in listed:
+        if each.version == version and each.digest:
+            return each.digest
+        if each.version == version:
+            raise BadInput(
+                f"version {version} of '{model}' was not delivered by a pipeline: it has no digest that could be "
+                "verified, so it cannot be loaded or promoted here"
+            )
+    known = {each.version for each in listed} | {
+        each.version for each in ledger.deliveries() if each.model == model and each.version
     }
-    made = client.create_model_version(delivery.model, source, run_id=mlflow_run, tags=said)
-    return int(made.version)
+    numbers = ", ".join(map(str, sorted(known, reverse=True)[:8])) or "none"
+    raise BadInput(f"'{model}' has no version {version}; known: {numbers}")
 
 
-def _mark(file: Path, version: int, run: str) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    scratch = file.with_name(f".{file.name}.{os.getpid()}")
-    scratch.write_text(json.dumps({"version": version, "run": run}) + "\n", encoding="utf-8")
-    scratch.replace(file)
+def _refuse_unknown(ledger: Ledger, model: str) -> None:
+    known = {each.model for each in ledger.deliveries()}
+    if model not in known:
+        raise BadInput(f"no model '{model}'{did_you_mean(model, known)}; see: workbench models list")
+
+
+def _signature(description: Mapping[str, Any]) -> dict[str, Any]:
+    """MLflow keeps a signature as JSON in YAML."""
+    found = description.get("signature")
+    signature: dict[str, Any] = {}
+    for side in ("inputs", "outputs"):
+        text = found.get(side) if isinstance(found, Mapping) else None
+        try:
+            signature[side] = json.loads(text) if isinstance(text, str) else []
+        except ValueError as error:
+            raise ModelError(f"the signature of the model cannot be read: {error}") from error
+    return signature

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,19 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "ledger": {"url": ""},
     "mlflow": {"enabled": True, "tracking_uri": "", "artifacts": ""},
     "gc": {"keep_runs": 50, "keep_days": 30},
+    "roles": {"viewer": (), "operator": (), "approver": (), "admin": ()},
+    "models": {"policy": "manual"},
 }
-"""Every section and key of `workbench.toml` with its default; an empty URL means: inside the project."""
+"""Every section and key of `workbench.toml` with its default; an empty URL means: inside the project.
+
+`[models.NAME]` takes the keys of `[models]` for one model.
+"""
+
+POLICIES = ("auto", "manual", "two-person")
+"""Who decides that a version becomes champion: its verdict, an approver, an approver who is not its author."""
+
+ROLES = ("viewer", "operator", "approver", "admin")
+"""What a person may do, in rising order: each role includes those before it."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +59,10 @@ class Project:
     keep_runs: int
     keep_days: int
     file: Path = field(repr=False)
+    roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """People by role. Empty: nobody was named, so whoever works here may do everything."""
+    policies: Mapping[str, str] = field(default_factory=dict)
+    """Promotion policy by model; the default is under ''."""
 
     @property
     def state(self) -> Path:
@@ -66,6 +82,19 @@ class Project:
     def delivered(self, model: str, digest: str) -> Path:
         """The marker that says this content is registered as a version: JSON with `version` and `run`."""
         return self.store / "delivered" / model / f"{digest}.json"
+
+    def policy(self, model: str) -> str:
+        """One of POLICIES: how versions of that model are promoted."""
+        return self.policies.get(model) or self.policies.get("") or str(DEFAULTS["models"]["policy"])
+
+    def roles_of(self, person: str) -> frozenset[str]:
+        """The person's roles, lower ones included; all of them where no roles are set."""
+        if not self.roles:
+            return frozenset(ROLES)
+        highest = max(
+            (ROLES.index(role) for role, people in self.roles.items() if person in people), default=-1
+        )
+        return frozenset(ROLES[: highest + 1])
 
     @property
     def notebooks(self) -> Path:
@@ -121,11 +150,12 @@ def read_project(root: Path) -> Project:
             problems.append(Problem(message, file, _line(text, section), section))
         else:
             for key, value in table.items():
-                if problem := _check(section, key, value):
+                if section == "models" and isinstance(value, dict):
+                    problems += _model_problems(key, value, file, text)
+                elif problem := _check(section, key, value):
                     line = _line(text, section, key)
                     problems.append(Problem(problem, file, line, f"{section}.{key}"))
-                else:
-                    values[section][key] = value
+                values[section][key] = value
     if not problems and not values["project"]["name"]:
         problems.append(Problem("missing; every project has a name", file, key="project.name"))
     if problems:
@@ -144,7 +174,23 @@ def read_project(root: Path) -> Project:
         keep_runs=values["gc"]["keep_runs"],
         keep_days=values["gc"]["keep_days"],
         file=file,
+        roles={role: tuple(people) for role, people in values["roles"].items()} if "roles" in tables else {},
+        policies=_policies(values["models"]),
     )
+
+
+def os_user() -> str:
+    """Who works here, as the system knows it: not from `$USER`, which anybody can set."""
+    try:
+        import pwd
+    except ImportError:  # Windows
+        import getpass
+
+        return getpass.getuser()
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:  # a container with a number and no name
+        return f"uid-{os.geteuid()}"
 
 
 def parse_size(text: str | float) -> int:
@@ -167,11 +213,37 @@ def parse_duration(text: str | float) -> float:
     raise ValueError(f"'{text}' is not a duration; expected a number with s, m, h or d, such as 10m or 1h30m")
 
 
+def _policies(models: Mapping[str, Any]) -> dict[str, str]:
+    """The policy of each model with a table of its own, and the default under ''."""
+    own = {name: table for name, table in models.items() if isinstance(table, dict)}
+    default = models["policy"]
+    return {
+        "": default if isinstance(default, str) else str(DEFAULTS["models"]["policy"]),  # [models.policy]
+        **{name: table["policy"] for name, table in own.items() if "policy" in table},
+    }
+
+
+def _model_problems(model: str, table: Mapping[str, Any], file: Path, text: str) -> list[Problem]:
+    """What is wrong with one `[models.NAME]`."""
+    problems = []
+    for key, value in table.items():
+        if problem := _check("models", key, value):
+            line = _line(text, f"models.{model}", key)
+            problems.append(Problem(problem, file, line, f"models.{model}.{key}"))
+    return problems
+
+
 def _check(section: str, key: str, value: object) -> str | None:
     """What is wrong with one setting, or None."""
     known = DEFAULTS[section]
     if key not in known:
         return f"unknown key{did_you_mean(key, known)}"
+    if section == "roles":
+        if isinstance(value, list) and all(isinstance(name, str) and name for name in value):
+            return None
+        return f'{value!r} is not a list of names; expected such as ["ada", "grace"]'
+    if key == "policy" and value not in POLICIES:
+        return f"{value!r} is not a policy{did_you_mean(str(value), POLICIES)}"
     if key in {"output_budget", "kernel_start_timeout"}:
         parse = parse_size if key == "output_budget" else parse_duration
         try:
@@ -192,7 +264,8 @@ def _check(section: str, key: str, value: object) -> str | None:
 def _line(text: str, section: str, key: str | None = None) -> int | None:
     """Where a section, or a key in it, starts, for messages; tomllib keeps no positions."""
     word = r"\s*[\"']?{}[\"']?\s*"
-    header = re.compile(r"\s*\[" + word.format(re.escape(section)) + r"\]")
+    dotted = r"\s*\.\s*".join(rf"[\"']?{re.escape(part)}[\"']?" for part in section.split(".", 1))
+    header = re.compile(rf"\s*\[\s*{dotted}\s*\]")
     wanted = re.compile(word.format(re.escape(key or section)) + "=")
     inside = key is None
     for number, line in enumerate(text.splitlines(), 1):

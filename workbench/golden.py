@@ -1,0 +1,75 @@
+"""Golden requests: a saved sample of inputs with the exact answers, to tell whether a loaded model still is the model.
+
+The answers are those to the inputs as JSON gives them back, asked for in one call. A call with other rows may
+differ in the last bit, since linear algebra adds up in another order; so a replay asks for all rows at once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from workbench.errors import ModelError
+
+FILE = "golden.json"
+ROWS = 20
+"""Rows spread over the data; the two with most missing values may come on top."""
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What came of asking a model its golden requests again."""
+
+    rows: int
+    wrong: int
+    """Rows whose answer is not exactly the saved one."""
+    largest_difference: float
+
+    @property
+    def exact(self) -> bool:
+        return self.rows > 0 and self.wrong == 0
+
+
+def requests(model: Any, features: pd.DataFrame, rows: int = ROWS) -> str:
+    """JSON with `columns`, `inputs` (rows × columns) and `outputs` (rows × classes): rows spread over `features`,
+    those with most missing values among them, and what `model.predict_proba` says to them."""
+    spread = np.linspace(0, len(features) - 1, num=min(rows, len(features))).astype(int)
+    emptiest = np.argsort(-features.isna().sum(axis=1).to_numpy(), kind="stable")[:2]
+    chosen = np.unique(np.concatenate([spread, emptiest]))
+    sample = json.loads(features.iloc[chosen].to_json(orient="split", index=False, double_precision=15))
+    content = {"columns": sample["columns"], "inputs": sample["data"]}
+    content["outputs"] = model.predict_proba(_frame(content)).tolist()
+    return json.dumps(content, allow_nan=False) + "\n"
+
+
+def replay(model: Any, content: str) -> Replay:
+    """Ask again. Raises ModelError when the requests cannot be read or the model cannot answer them."""
+    try:
+        golden = json.loads(content)
+        saved = np.asarray(golden["outputs"], dtype=float)
+        answers = np.asarray(model.predict_proba(_frame(golden)), dtype=float)
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise ModelError(f"the golden requests cannot be replayed: {error}") from error
+    if answers.shape != saved.shape:
+        raise ModelError(
+            f"the golden requests have answers of shape {saved.shape}, the model's are {answers.shape}"
+        )
+    different = np.abs(answers - saved)
+    wrong = int((~(answers == saved)).any(axis=1).sum()) if len(saved) else 0
+    return Replay(len(saved), wrong, float(np.nanmax(different, initial=0.0)))
+
+
+def _frame(golden: Mapping[str, Any]) -> pd.DataFrame:
+    """Inputs as the model takes them: numbers as float64 with NaN for what is missing."""
+    frame = pd.DataFrame(golden["inputs"], columns=golden["columns"])
+    numeric = [name for name in frame.columns if _numeric(frame[name])]
+    return frame.astype(dict.fromkeys(numeric, "float64")).where(lambda each: each.notna(), np.nan)
+
+
+def _numeric(column: pd.Series[Any]) -> bool:
+    return all(isinstance(each, int | float) for each in column.dropna())

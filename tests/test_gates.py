@@ -33,7 +33,7 @@ def evidence(**more: Any) -> dict[str, Any]:
         "predictions": {"rows": 1000, "not_finite": 0},
         "features": {"used": ["hour", "temp"], "never": ["arr_delay"]},
         "serves": {"version": 1, "digest": "c1"},
-        "serving": {"golden": {"rows": 50, "different": 0, "largest": 0.0}, "latency_ms": 4.2, "size": 90_000, "types": 2},
+        "serving": {"golden": {"rows": 50, "different": 0, "largest": 0.0}, "latency_ms": 4.2, "size": 90_000},
         "provenance": {"commit": "a" * 40, "dirty": False, "contract": "d1", "lock": "d2", "inputs": {"train": "d3"}},
     }  # fmt: skip
     return {**whole, **more}

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from workbench.digests import write_atomically
 from workbench.events import ModelReady
 from workbench.fingerprint import Digest, Ingredients
-from workbench.pipeline import Model, OutputOf, Pipeline
+from workbench.pipeline import ChampionOf, Model, OutputOf, Pipeline
 from workbench.settings import Project
 from workbench.store import Manifest, Store
+
+NO_CHAMPION = "none"
+"""Stands for the digest of a champion while there is none."""
 
 
 def named_outputs(model: Model) -> dict[str, OutputOf]:
@@ -48,10 +51,12 @@ def deliver(
     manifests: Mapping[str, Manifest],
     ingredients: Mapping[str, Ingredients],
     store: Store,
+    environment: Iterable[str],
     run: str,
     folder: Path,
 ) -> ModelReady:
-    """The event that hands the model over; also writes what it was made of, and what it must pass, into the run's folder.
+    """The event that hands the model over. What it was made of (`environment`: a line a package) and what it must
+    pass is written into the run's folder.
 
     Raises OSError when that cannot be written.
     """
@@ -62,16 +67,23 @@ def deliver(
     }
     stored = {key: manifests[out.step].outputs[out.output] for key, out in named_outputs(model).items()}
     paths = {key: store.place(each).relative_to(root).as_posix() for key, each in stored.items()}
-    attachments: dict[str, str] = {key: paths[key] for key in ("evidence", "dossier") if key in paths}
-    if model.contract:
-        attachments["contract"] = model.contract
-    for name, content in (("lineage", made_of), ("gates", dict(model.gates))):
+    attachments = {
+        "evidence": paths.get("evidence"),
+        "review": paths.get("dossier"),
+        "contract": model.contract,
+    }
+    judged_by = {"gates": dict(model.gates), "champion": _champion(pipeline, model, ingredients)}
+    for name, content in (("ingredients", made_of), ("gates", judged_by)):
         file = folder / f"{name}.json"
         write_atomically(file, json.dumps(content, indent=1, sort_keys=True) + "\n")
         attachments[name] = file.relative_to(root).as_posix()
+    installed = folder / "environment.txt"
+    write_atomically(installed, "".join(f"{line}\n" for line in environment))
+    attachments["environment"] = installed.relative_to(root).as_posix()
+    attached = {name: path for name, path in attachments.items() if path is not None}
     return ModelReady(
         time.time(), run, model.name, model.version.step, stored["version"].digest, paths["version"],
-        paths.get("metrics"), attachments,
+        paths.get("metrics"), attached,
     )  # fmt: skip
 
 
@@ -82,6 +94,18 @@ def _upstream(pipeline: Pipeline, model: Model) -> Iterator[str]:
         if key in wanted:
             wanted.update(pipeline.steps[key].needs)
     return (key for key in pipeline.steps if key in wanted)
+
+
+def _champion(pipeline: Pipeline, model: Model, ingredients: Mapping[str, Ingredients]) -> Digest | None:
+    """The champion that the evidence compares with, as its step was given it."""
+    if model.evidence is None:
+        return None
+    step = model.evidence.step
+    for name, source in pipeline.steps[step].inputs.items():
+        if isinstance(source, ChampionOf) and source.model == model.name and step in ingredients:
+            digest = ingredients[step].inputs[name]
+            return None if digest == NO_CHAMPION else digest
+    return None
 
 
 def _registered(project: Project, model: str, digest: Digest) -> Mapping[str, str | None] | None:

@@ -141,6 +141,20 @@ class ModelRegistered(Event):
 
 
 @dataclass(frozen=True)
+class ModelJudged(Event):
+    """The gates have said their verdict on a registered version."""
+
+    run: str
+    model: str
+    version: int
+    passed: bool
+    outcome: str
+    summary: str
+    promoted: bool = False
+    """Whether the policy left it to the verdict, and the version is champion now."""
+
+
+@dataclass(frozen=True)
 class RunFinished(Event):
     run: str
     state: State

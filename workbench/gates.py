@@ -15,7 +15,7 @@ Evidence is one mapping, as JSON has it. The pipeline's `model: evidence:` outpu
 and whoever judges adds what only the registered version shows:
 
     serves       null, or {version, digest}: the champion at the time of judging
-    serving      {error} or {golden: {rows, different, largest}, latency_ms, size, types}
+    serving      {error} or {golden: {rows, different, largest}, latency_ms, size}
     provenance   {commit, dirty, contract, lock, inputs}
 
 A threshold that cannot be evaluated fails, with the reason.
@@ -226,7 +226,7 @@ def _serving(declared: Declared, evidence: Evidence) -> Iterator[Threshold]:
     if error := serving.get("error"):
         yield Threshold("serving", loads, False, str(error))
         return
-    yield Threshold("serving", loads, True, f"only allowed types: {_number(serving, 'types'):.0f} of them")
+    yield Threshold("serving", loads, True, "its files are what was registered, and hold allowed types only")
     golden = _table(serving, "golden")
     rows, different = _number(golden, "rows"), _number(golden, "different")
     text = f"{int(rows)} requests answered exactly as when it was trained"

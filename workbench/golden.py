@@ -43,7 +43,7 @@ def requests(model: Any, features: pd.DataFrame, rows: int = ROWS) -> str:
     chosen = np.unique(np.concatenate([spread, emptiest]))
     sample = json.loads(features.iloc[chosen].to_json(orient="split", index=False, double_precision=15))
     content = {"columns": sample["columns"], "inputs": sample["data"]}
-    content["outputs"] = model.predict_proba(_frame(content)).tolist()
+    content["outputs"] = model.predict_proba(frame_of(content)).tolist()
     return json.dumps(content, allow_nan=False) + "\n"
 
 
@@ -52,7 +52,7 @@ def replay(model: Any, content: str) -> Replay:
     try:
         golden = json.loads(content)
         saved = np.asarray(golden["outputs"], dtype=float)
-        answers = np.asarray(model.predict_proba(_frame(golden)), dtype=float)
+        answers = np.asarray(model.predict_proba(frame_of(golden)), dtype=float)
     except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise ModelError(f"the golden requests cannot be replayed: {error}") from error
     if answers.shape != saved.shape:
@@ -64,8 +64,8 @@ def replay(model: Any, content: str) -> Replay:
     return Replay(len(saved), wrong, float(np.nanmax(different, initial=0.0)))
 
 
-def _frame(golden: Mapping[str, Any]) -> pd.DataFrame:
-    """Inputs as the model takes them: numbers as float64 with NaN for what is missing."""
+def frame_of(golden: Mapping[str, Any]) -> pd.DataFrame:
+    """The inputs of golden requests as the model takes them: numbers as float64 with NaN for what is missing."""
     frame = pd.DataFrame(golden["inputs"], columns=golden["columns"])
     numeric = [name for name in frame.columns if _numeric(frame[name])]
     return frame.astype(dict.fromkeys(numeric, "float64")).where(lambda each: each.notna(), np.nan)

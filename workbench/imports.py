@@ -105,6 +105,14 @@ def package_versions(names: Iterable[str], memory: Path) -> dict[str, str]:
     return {name: index.get(name, "not installed") for name in wanted}
 
 
+def installed_packages() -> list[str]:
+    """`python==version` and `distribution==version` of everything installed here, sorted."""
+    suffix = ".dist-info"
+    names = {name.removesuffix(suffix) for name in _metadata_names() if name.endswith(suffix)}
+    python = ".".join(map(str, sys.version_info[:3]))
+    return [f"python=={python}", *sorted(name.replace("-", "==", 1) for name in names)]
+
+
 def _metadata_names() -> Iterator[str]:
     """Names of the metadata of everything installed, which hold its version, by folder of `sys.path`."""
     for entry in sys.path:

@@ -264,10 +264,23 @@ class Ledger:
             query = query.where(schema.deliveries.c.state == state)
         return [Delivery(**row._mapping) for row in self.read(query)]
 
+    def unjudged(self) -> list[Delivery]:
+        """Registered versions with gates that wait for their verdict: each delivery is judged once."""
+        table, judged = schema.deliveries, schema.verdicts
+        known = sa.exists().where(
+            judged.c.model == table.c.model, judged.c.version == table.c.version, judged.c.run == table.c.run
+        )
+        query = sa.select(table).where(table.c.state == "registered", ~known).order_by(table.c.run)
+        found = [Delivery(**row._mapping) for row in self.read(query)]
+        return [each for each in found if "gates" in (each.attachments or {})]
+
     def settled(self) -> bool:
-        """Whether no run is running and MLflow lacks nothing."""
+        """Whether no run is running, MLflow lacks nothing and every version is judged."""
         return not (
-            self.runs(state="running", limit=1) or any(self.untracked()) or self.deliveries("pending")
+            self.runs(state="running", limit=1)
+            or any(self.untracked())
+            or self.deliveries("pending")
+            or self.unjudged()
         )
 
     # The database

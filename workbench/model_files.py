@@ -35,7 +35,6 @@ MODEL_FILE = "model.skops"
 DESCRIPTION = "MLmodel"
 ATTACHMENTS = "workbench"
 """Folder of a version that holds what belongs to it but is not the model: contract, verdict, evidence."""
-
 MEGABYTE = 1_000_000
 LARGEST_FILE = 1024 * MEGABYTE
 LARGEST_TEXT = 64 * MEGABYTE

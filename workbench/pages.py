@@ -39,6 +39,9 @@ class Html:
     markup: str
 
 
+SLOT = Html("<!-- verdict -->")
+"""Where a page leaves room for what is known only later."""
+
 Content = Html | str
 
 

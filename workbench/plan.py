@@ -12,24 +12,30 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from workbench.delivery import is_due
-from workbench.digests import Digests, digest_names
-from workbench.errors import Problem, SpecError, did_you_mean
+from workbench.champions import champion_marker
+from workbench.delivery import NO_CHAMPION, is_due
+from workbench.digests import Digests, digest_names, folder_files
+from workbench.errors import Problem, SpecError, StoreError, did_you_mean
 from workbench.fingerprint import Digest, Ingredients, cell_digests, plain
 from workbench.imports import Imports, ProjectModules, package_versions
 from workbench.notebook import Notebook
 from workbench.pipeline import ChampionOf, Files, Input, OutputOf, Pipeline, Step
 from workbench.settings import Project
-from workbench.store import Champion, Manifest, Store
+from workbench.store import Manifest, Store
 
 Action = Literal["run", "cached", "wait"]
 """`wait`: something it needs will run, and only then it is known whether it must."""
 
-NO_CHAMPION = "none"
-"""Stands for the digest of a champion while there is none."""
-
 Outputs = Mapping[str, Mapping[str, Digest]]
 """Digest of each output, by step key and output name, of the steps whose results are known."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """The files of the version that serves, verified."""
+
+    folder: Path
+    digest: Digest
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,7 @@ class Surroundings:
         self._modules = ProjectModules(project.root, project.store / "modules.json")
         self._code: dict[Path, tuple[tuple[Digest, ...], Imports]] = {}
         self._versions: dict[str, str] = {}
-        self._champions: dict[str, Champion | None] = {}
+        self._champions: dict[str, Served | None] = {}
 
     def learn(self, steps: Iterable[Step]) -> None:
         """Look up the code of these steps' notebooks and the versions of what they import, in one go."""
@@ -139,14 +145,33 @@ class Surroundings:
         state = self.project.state
         return sorted(path for path in found if path != state and state not in path.parents)
 
-    def champion(self, source: ChampionOf) -> Champion | None:
+    def champion(self, source: ChampionOf) -> Served | None:
         """The version that serves, as it was when first asked: a run compares with one champion.
 
         Raises StoreError when its files are not what was registered.
         """
         if source.model not in self._champions:
-            self._champions[source.model] = self.store.champion(source.model, self.project.root)
+            self._champions[source.model] = self._served(source.model)
         return self._champions[source.model]
+
+    def _served(self, model: str) -> Served | None:
+        marker = champion_marker(self.project, model)
+        if marker is None:
+            return None
+        from workbench.model_files import ATTACHMENTS
+
+        what = f"version {marker.version} of '{model}', which serves,"
+        if marker.folder is None:
+            raise StoreError(f"{what} is not on this machine, so nothing can be compared with it")
+        folder = self.project.root / marker.folder
+        aside = f"{ATTACHMENTS}/"
+        files = [(name, file) for name, file in folder_files(folder) if not name.startswith(aside)]
+        if digest_names({name: self.digests.file(file) for name, file in files}) != marker.digest:
+            raise StoreError(
+                f"{what} is not what was registered: its files in '{folder}' were changed; restore them, or promote "
+                "another version"
+            )
+        return Served(folder, marker.digest)
 
     def _input(self, step: Step, name: str, source: Input, outputs: Outputs) -> Digest:
         if isinstance(source, OutputOf):

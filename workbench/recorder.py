@@ -18,6 +18,7 @@ from workbench.events import (
     CellStarted,
     Event,
     Listener,
+    ModelJudged,
     ModelReady,
     ModelRegistered,
     RunFinished,
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
 
 BATCH_SECONDS = 0.05
 HEARTBEAT_SECONDS = 10.0
+
+
+_TOLD = {kind.__name__: kind for kind in (ModelRegistered, ModelJudged)}
+"""Events that come from the tracking process."""
 
 
 class Recorder:
@@ -196,8 +201,10 @@ class Recorder:
         """Something that the tracker says, in its thread."""
         if notice := message.get("notice"):
             self._note(f"{notice}; what MLflow lacks stays in the ledger and is sent later")
-        elif message.get("event") == ModelRegistered.__name__:
-            event = ModelRegistered(**{name: value for name, value in message.items() if name != "event"})
+        elif warning := message.get("warning"):
+            self._note(warning)
+        elif kind := _TOLD.get(message.get("event", "")):
+            event = kind(**{name: value for name, value in message.items() if name != "event"})
             for listener in self._listeners:
                 listener(event)
         elif "mlflow_run" in message:

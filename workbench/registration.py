@@ -56,7 +56,13 @@ def register(
                 client.set_model_version_tag(
                     delivery.model, str(version), f"workbench.attachment.{file}", digest_bytes(content)
                 )
-        _mark(project.delivered(delivery.model, delivery.digest), version, delivery.run)
+        evidence = found.get("evidence.json")
+        mark = {
+            "version": version,
+            "run": delivery.run,
+            "evidence": digest_bytes(evidence) if evidence else None,
+        }
+        _mark(project.delivered(delivery.model, delivery.digest), mark)
     return version
 
 
@@ -127,10 +133,10 @@ def _create(
     return int(made.version)
 
 
-def _mark(file: Path, version: int, run: str) -> None:
+def _mark(file: Path, content: Mapping[str, Any]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     scratch = file.with_name(f".{file.name}.{os.getpid()}")
-    scratch.write_text(json.dumps({"version": version, "run": run}) + "\n", encoding="utf-8")
+    scratch.write_text(json.dumps(content) + "\n", encoding="utf-8")
     scratch.replace(file)
 
 

@@ -28,6 +28,7 @@ from workbench.events import (
     Event,
     Failure,
     Listener,
+    ModelJudged,
     ModelRegistered,
     RunFinished,
     RunStarted,
@@ -36,6 +37,7 @@ from workbench.events import (
 )
 from workbench.executors import Executor, LocalExecutor
 from workbench.fingerprint import Ingredients
+from workbench.imports import installed_packages
 from workbench.locks import locked
 from workbench.pipeline import Step
 from workbench.plan import Decision, Plan, decide
@@ -62,6 +64,8 @@ class RunResult:
     steps: Mapping[str, StepFinished]
     version: int | None = None
     """Of the model that this run registered."""
+    judged: ModelJudged | None = None
+    """What the gates said of it."""
     notices: tuple[str, ...] = ()
     folder: Path | None = None
     """The executed notebooks and reports."""
@@ -155,6 +159,7 @@ class _Run:
         self.surroundings = plan.surroundings
         self.progress = _Progress()
         self.version: int | None = None
+        self.judged: ModelJudged | None = None
         self.delivered = False
         self._listeners: list[Listener] = [listener] if listener else []
         self._lock = threading.Lock()
@@ -188,7 +193,7 @@ class _Run:
         self._clean(recorder.notices)
         return RunResult(
             self.id, state, time.monotonic() - self._began, self.progress.finished, self.version,
-            tuple(recorder.notices), self.folder,
+            self.judged, tuple(recorder.notices), self.folder,
         )  # fmt: skip
 
     # Before the first step
@@ -354,7 +359,7 @@ class _Run:
         self.delivered = True
         known = self.progress
         self._emit(deliver(
-            self.pipeline, known.manifests, known.ingredients, self.surroundings.store, self.id, self.folder
+            self.pipeline, known.manifests, known.ingredients, self.surroundings.store, installed_packages(), self.id, self.folder
         ))  # fmt: skip
 
     # After the last step
@@ -386,7 +391,9 @@ class _Run:
     def _registered(self, event: Event) -> None:
         if isinstance(event, ModelRegistered):
             self.version = event.version
-            self._emit(event)
+        if isinstance(event, ModelJudged):
+            self.judged = event
+        self._emit(event)
 
     def _emit(self, event: Event) -> None:
         with self._lock:

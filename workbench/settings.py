@@ -80,7 +80,8 @@ class Project:
         return self.state / "run"
 
     def delivered(self, model: str, digest: str) -> Path:
-        """The marker that says this content is registered as a version: JSON with `version` and `run`."""
+        """The marker that says this content is registered as a version: JSON with `version`, `run` and
+        `evidence` (the digest of what it was judged by)."""
         return self.store / "delivered" / model / f"{digest}.json"
 
     def policy(self, model: str) -> str:

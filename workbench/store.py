@@ -59,16 +59,6 @@ class Manifest:
     """Path of the executed notebook, relative to the project root."""
 
 
-@dataclass(frozen=True)
-class Champion:
-    """The registered version that serves."""
-
-    version: int
-    digest: str
-    folder: Path
-    """Of its files, absolute."""
-
-
 class Store:
     """The store below one folder. Safe to use from several processes and threads at once."""
 
@@ -110,29 +100,6 @@ class Store:
             return Ingredients.from_json(json.loads(self._latest(pipeline, step).read_bytes()))
         except (OSError, ValueError, TypeError, LookupError, RecursionError):
             return None
-
-    def champion(self, model: str, root: Path) -> Champion | None:
-        """The version of `model` that serves, its files verified; None while none does.
-
-        Raises StoreError when it cannot be told, or its files are not what was registered.
-        """
-        marker = self.folder / "champions" / f"{model}.json"
-        try:
-            value = json.loads(marker.read_bytes())
-            champion = Champion(int(value["version"]), str(value["digest"]), root / value["folder"])
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, TypeError, LookupError) as error:
-            raise StoreError(
-                f"'{marker}' is damaged, so nobody knows which version of '{model}' serves; "
-                f"it is written again by: workbench models show {model}"
-            ) from error
-        if self._digest(champion.folder) != champion.digest:
-            raise StoreError(
-                f"the files of '{model}' version {champion.version} in '{champion.folder}' are gone or changed "
-                "since it was registered; restore them, or promote another version"
-            )
-        return champion
 
     def put(self, path: Path) -> Stored:
         """Move one finished output, a file or a folder, into the store.

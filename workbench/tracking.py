@@ -88,13 +88,16 @@ def main(root: Path, parent: int) -> int:
 
     trouble = ""
     more = True
+    tried: set[tuple[str, str, str]] = set()
     with Ledger.open(project) as ledger:
         while more:
             trouble = _sync_once(project, ledger, say, trouble)
+            _judge(project, ledger, say, tried)
             more = _wait(pokes)
             if not more:
                 ledger.reconcile()
                 trouble = _sync_once(project, ledger, say, trouble)
+                _judge(project, ledger, say, tried)
     return 1 if trouble else 0
 
 
@@ -109,6 +112,22 @@ def _sync_once(project: Project, ledger: Ledger, say: Any, trouble: str) -> str:
             say({"notice": str(error), "down": True})
         return str(error)
     return ""
+
+
+def _judge(project: Project, ledger: Ledger, say: Any, tried: set[tuple[str, str, str]]) -> None:
+    """Have new versions judged, in a process of its own, once each; what it says is passed on."""
+    import subprocess
+
+    waiting = {(each.model, each.digest, each.run) for each in ledger.unjudged()}
+    if waiting <= tried:
+        return
+    tried |= waiting
+    command = [sys.executable, "-m", "workbench.judging", str(project.root)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    for line in done.stdout.splitlines():
+        say(json.loads(line))
+    if done.returncode:
+        say({"warning": f"a new version is not judged: see {project.state / 'tracking.log'}"})
 
 
 def _wait(pokes: queue.SimpleQueue[bool]) -> bool:

@@ -12,6 +12,7 @@ import click
 from workbench.cli.printing import coloured, one_line, seconds
 from workbench.events import (
     Event,
+    ModelJudged,
     ModelRegistered,
     RunFinished,
     RunStarted,
@@ -87,6 +88,10 @@ def _said(event: Event) -> str:
         return f"{coloured(event.state, event.state.ljust(12))} {event.step}  {_outcome(event)}".rstrip()
     if isinstance(event, ModelRegistered):
         return f"{coloured('done', 'registered  ')} {event.model} version {event.version}"
+    if isinstance(event, ModelJudged):
+        word = "promoted" if event.promoted else "judged"
+        state = "done" if event.passed else "failed"
+        return f"{coloured(state, word.ljust(12))} {event.model} version {event.version}: {one_line(event.summary)}"
     return ""
 
 

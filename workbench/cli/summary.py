@@ -11,7 +11,7 @@ import click
 from workbench.cli.printing import coloured, counted, counts, print_table, seconds, short_path
 
 if TYPE_CHECKING:
-    from workbench.events import Failure, StepFinished
+    from workbench.events import Failure, ModelJudged, StepFinished
     from workbench.plan import Plan
     from workbench.run import RunResult
 
@@ -34,6 +34,8 @@ def print_summary(plan: Plan, result: RunResult) -> None:
         click.echo(f"{state} in {seconds(result.seconds)}: {counts(step.state for step in steps)}")
     if result.version is not None and plan.pipeline.model:
         click.echo(f"registered: {plan.pipeline.model.name} version {result.version}")
+    if result.judged:
+        print_judged(result.judged)
     if result.folder and any(step.attempts for step in steps):
         click.echo(f"executed notebooks: {short_path(result.folder)}")
     for step in steps:
@@ -41,6 +43,18 @@ def print_summary(plan: Plan, result: RunResult) -> None:
             click.echo(f"notice: {step.step}: {notice}")
     for notice in result.notices:
         click.echo(f"notice: {notice}")
+
+
+def print_judged(judged: ModelJudged) -> None:
+    """The verdict on a new version, and the command that follows from it."""
+    model, version = judged.model, judged.version
+    click.echo(f"verdict: {coloured('done' if judged.passed else 'failed', judged.summary)}")
+    if judged.promoted:
+        click.echo(f"promoted: {model} version {version} is the champion now")
+    elif judged.passed:
+        click.echo(f"promote it with: workbench models promote {model} {version}")
+    else:
+        click.echo(f"see: workbench models show {model} {version}")
 
 
 def print_failures(plan: Plan, result: RunResult, continuing: Callable[[tuple[str, ...]], str]) -> None:

@@ -227,3 +227,18 @@ def test_what_is_declared_wrongly_is_refused(text: str, message: str) -> None:
 def test_every_kind_of_gate_has_a_judge() -> None:
     for kind in ("metrics", *GATE_KEYS):
         assert kind in ALL
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers(-9, 9) | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(st.sampled_from(["log_loss", "auc", "digest", "difference", "rows", "value", "low"]), inner, max_size=3),
+    max_leaves=8,
+)  # fmt: skip
+
+
+@given(st.sampled_from(sorted(evidence())), JSON)
+def test_malformed_evidence_fails_and_never_raises(part: str, value: Any) -> None:
+    verdict = judge(ALL, {**evidence(), part: value})
+    assert verdict.as_json()["summary"]
+    assert {threshold.gate for threshold in verdict.thresholds} >= ALL.keys()

@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.pages import banner, facts, marked, page, picture, section, table
+from workbench.pages import banner, facts, folded, marked, page, picture, section, table
 
 HOSTILE = '<script>alert(1)</script><img src=x onerror="alert(2)">"\'&'
 
@@ -36,6 +36,7 @@ def whole(text: str) -> str:
         banner(text, "bad", text),
         section(text, text, table([text], [[text], [1], [0.5], [None], [True]], caption=text)),
         facts({text: text}),
+        folded(text, text),
         section("colour", marked(text, "good")),
     )
 

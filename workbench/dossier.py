@@ -1,56 +1,63 @@
-"""The top of a dossier: what the gates say of a version, what was made differently, and where it comes from.
+"""What the workbench adds to a dossier: the verdict of the gates, what was made differently, and where it comes from.
 
 The rest of the page is the review notebook's; see `pages` for how it looks.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from workbench.gates import Verdict
-from workbench.pages import SLOT, Html, banner, facts, marked, section, table
+from workbench.pages import SLOT, Html, banner, facts, folded, marked, section, table
 
 KINDS = {True: "good", False: "bad"}
 
 
-def head(
+def completed(
+    page: str,
     model: str,
     version: int,
     verdict: Verdict,
     evidence: Mapping[str, Any],
     changes: Mapping[str, Sequence[str]],
-) -> Html:
-    """The verdict first; then each threshold, failed ones on top; what changed since the champion; the lineage."""
+) -> str:
+    """The notebook's page with the verdict, its thresholds and what changed on top, and the origin at its end.
+
+    The top goes where the page has left room for it, else right at the start of its body.
+    """
     serves = evidence.get("serves")
     against = f"version {serves['version']}, which serves" if serves else "no champion: it would be the first"
-    title = "May be promoted" if verdict.passed else "Must not be promoted"
+    title = f"{'May be promoted' if verdict.passed else 'Must not be promoted'}: {model} version {version}"
     parts = [
-        banner(f"{title}: {model} version {version}", KINDS[verdict.passed], verdict.summary, f"Judged against {against}."),
+        banner(title, KINDS[verdict.passed], verdict.summary, f"Judged against {against}."),
         _thresholds(verdict),
-    ]  # fmt: skip
+    ]
     if serves:
         parts.append(_changes(serves["version"], changes))
-    parts.append(_origin(evidence.get("provenance", {}), evidence.get("serving", {})))
-    return Html("\n".join(part.markup for part in parts))
-
-
-def with_head(page: str, head: Html) -> str:
-    """The page with `head` where it has left room for it, else right at the start of its body."""
+    top = "\n".join(part.markup for part in parts)
     if SLOT.markup in page:
-        return page.replace(SLOT.markup, head.markup, 1)
-    before, tag, after = page.partition("<body")
-    inside, end, rest = after.partition(">")
-    return f"{before}{tag}{inside}{end}{head.markup}{rest}" if tag else head.markup + page
+        page = page.replace(SLOT.markup, top, 1)
+    else:
+        page = re.sub(r"(<body[^>]*>)", lambda found: found[1] + top, page, count=1)
+    origin = _origin(evidence.get("provenance", {}), evidence.get("serving", {})).markup
+    before, end, after = page.rpartition("</body>")
+    return f"{before}{origin}{end}{after}" if end else page + origin
 
 
 def _thresholds(verdict: Verdict) -> Html:
-    ordered = sorted(verdict.thresholds, key=lambda threshold: threshold.passed)
-    rows = [
-        [marked("passed" if each.passed else "failed", KINDS[each.passed]), each.gate, each.name, each.reason]
-        for each in ordered
-    ]
-    return section("Thresholds", table(["", "gate", "threshold", "what was found"], rows))
+    """Those that failed in full, and the others for who wants to see them."""
+
+    def listed(wanted: bool) -> Html:
+        rows = [[each.gate, each.name, each.reason] for each in verdict.thresholds if each.passed is wanted]
+        return table(["gate", "threshold", "what was found"], rows)
+
+    passed = len(verdict.thresholds) - len(verdict.failures)
+    parts: list[Html | str] = [folded(f"{passed} passed", listed(True))] if passed else []
+    if verdict.failures:
+        parts = [marked(f"{len(verdict.failures)} failed", "bad"), listed(False), *parts]
+    return section("Thresholds", *parts)
 
 
 def _changes(champion: int, changes: Mapping[str, Sequence[str]]) -> Html:

@@ -30,6 +30,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from math import isfinite
 from typing import Any, Literal
 
 from workbench.settings import parse_duration, parse_size
@@ -39,6 +40,8 @@ Outcome = Literal["first", "better", "equivalent", "worse", "unknown"]
 
 Evidence = Mapping[str, Any]
 Declared = Mapping[str, Any]
+Judge = Callable[[Mapping[str, Any], Mapping[str, Any]], "Iterator[Threshold]"]
+"""What is declared and the evidence in, thresholds out."""
 
 
 @dataclass(frozen=True)
@@ -94,15 +97,22 @@ def judge(gates: Declared, evidence: Evidence) -> Verdict:
     """The verdict on a version: passed when there is at least one threshold and every one passed."""
     found: list[Threshold] = []
     for kind, declared in gates.items():
-        try:
-            found += _JUDGES[kind](declared, evidence)
-        except CannotTell as reason:
-            found.append(Threshold(kind, kind, False, f"cannot be evaluated: {reason}"))
+        found += _evaluated(kind, _JUDGES[kind], declared, evidence)
     if "champion" in gates or "slices" in gates:
-        found += _same_champion(evidence)
-    found += _finite(evidence)
-    passed = bool(found) and bool(gates) and all(threshold.passed for threshold in found)
+        found += _evaluated("champion", _same_champion, {}, evidence)
+    found += _evaluated("predictions", _finite, {}, evidence)
+    passed = bool(gates) and all(threshold.passed for threshold in found)
     return Verdict(passed, _outcome(gates, evidence), tuple(found))
+
+
+def _evaluated(kind: str, judge: Judge, declared: Declared, evidence: Evidence) -> list[Threshold]:
+    """What one judge says. A notebook wrote the evidence, so anything may be in it: that fails, and never raises."""
+    try:
+        return list(judge(declared, evidence))
+    except CannotTell as reason:
+        return [Threshold(kind, kind, False, f"cannot be evaluated: {reason}")]
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        return [Threshold(kind, kind, False, f"cannot be evaluated: the evidence is malformed ({error})")]
 
 
 def compared(difference: Mapping[str, Any], margin: float, *, higher_is_better: bool) -> Outcome:
@@ -263,7 +273,7 @@ def _provenance(declared: Declared, evidence: Evidence) -> Iterator[Threshold]:
             yield Threshold("provenance", what, bool(known.get(key)), text, known.get(key))
 
 
-_JUDGES: Mapping[str, Callable[[Declared, Evidence], Iterator[Threshold]]] = {
+_JUDGES: Mapping[str, Judge] = {
     "metrics": _metrics,
     "baseline": _baseline,
     "champion": _champion,
@@ -276,26 +286,17 @@ _JUDGES: Mapping[str, Callable[[Declared, Evidence], Iterator[Threshold]]] = {
 }
 
 
-def _finite(evidence: Evidence) -> Iterator[Threshold]:
+def _finite(_: Declared, evidence: Evidence) -> Iterator[Threshold]:
     """Whatever is declared: a model that answers NaN or infinity is broken."""
-    name = "no prediction is NaN or infinite"
-    try:
-        found = _table(evidence, "predictions")
-        rows, wrong = _number(found, "rows"), _number(found, "not_finite")
-    except CannotTell as reason:
-        yield Threshold("predictions", name, False, f"cannot be evaluated: {reason}")
-        return
+    found = _table(evidence, "predictions")
+    rows, wrong = _number(found, "rows"), _number(found, "not_finite")
     text = f"{int(wrong)} of {int(rows)} predictions are not finite" if wrong else f"{int(rows)} predictions"
-    yield Threshold("predictions", name, rows > 0 and not wrong, text)
+    yield Threshold("predictions", "no prediction is NaN or infinite", rows > 0 and not wrong, text)
 
 
-def _same_champion(evidence: Evidence) -> Iterator[Threshold]:
+def _same_champion(_: Declared, evidence: Evidence) -> Iterator[Threshold]:
     """Whether the version that the evidence compares with is the one that serves now."""
-    name = "compared with the version that serves"
-    if "serves" not in evidence:
-        yield Threshold("champion", name, False, "cannot be evaluated: nobody said which version serves")
-        return
-    now, then = evidence["serves"] or {}, evidence.get("champion") or {}
+    now, then = _known(evidence, "serves") or {}, evidence.get("champion") or {}
     same = now.get("digest") == then.get("digest")
     serving = f"version {now.get('version')} serves" if now else "no version serves"
     text = (
@@ -303,7 +304,7 @@ def _same_champion(evidence: Evidence) -> Iterator[Threshold]:
         if same
         else f"{serving} now, which the evidence does not compare with: run the pipeline again"
     )
-    yield Threshold("champion", name, same, text)
+    yield Threshold("champion", "compared with the version that serves", same, text)
 
 
 def _outcome(gates: Declared, evidence: Evidence) -> Outcome:
@@ -313,7 +314,7 @@ def _outcome(gates: Declared, evidence: Evidence) -> Outcome:
         if _known(evidence, "champion") is None:
             return "first"
         return _comparison(gates["champion"], evidence, _table(evidence, "champion"))[0]
-    except CannotTell:
+    except (CannotTell, AttributeError, LookupError, TypeError, ValueError):
         return "unknown"
 
 
@@ -347,7 +348,7 @@ def _table(evidence: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 def _number(evidence: Mapping[str, Any], key: str) -> float:
     found = _known(evidence, key)
-    if isinstance(found, bool) or not isinstance(found, int | float) or found != found:
+    if isinstance(found, bool) or not isinstance(found, int | float) or not isfinite(found):
         raise CannotTell(f"'{key}' in the evidence is {found!r}, expected a number")
     return float(found)
 

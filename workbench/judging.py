@@ -18,9 +18,9 @@ from typing import Any
 from workbench import dossier, ledger_trail, registration, registry
 from workbench.digests import write_atomically
 from workbench.errors import ModelError, WorkbenchError
-from workbench.events import Event, ModelJudged
+from workbench.events import ModelJudged
 from workbench.fingerprint import Ingredients
-from workbench.gates import Verdict, judge
+from workbench.gates import Threshold, Verdict, judge
 from workbench.golden import frame_of, replay
 from workbench.ledger import Delivery, Ledger
 from workbench.mlflow_store import Aliases, connect
@@ -32,26 +32,32 @@ TIMES = 30
 """How often one row is predicted to time it."""
 
 
-def judge_waiting(project: Project, ledger: Ledger) -> list[Event]:
-    """Judge every registered version that waits for it; what happened, in order."""
+def judge_waiting(project: Project, ledger: Ledger) -> list[ModelJudged]:
+    """Judge every registered version that waits for it; what came of it, in order."""
     return [judge_delivery(project, ledger, delivery) for delivery in ledger.unjudged()]
 
 
 def judge_delivery(project: Project, ledger: Ledger, delivery: Delivery) -> ModelJudged:
-    """The verdict on one version, on record. Whatever keeps the version from being judged fails it, with the reason."""
+    """The verdict on one version, on record. Files that are not what was registered fail it before anything else."""
     assert delivery.version is not None
     model, version = delivery.model, delivery.version
-    documents = _documents(project, ledger, model, version)
-    declared = documents.get("gates.json", {})
     champion = standing(model, ledger_trail.entries(ledger, model)).champion
-    serves = _serves(ledger, model, champion)
-    evidence = {
-        **_compared(documents.get("evidence.json"), declared.get("champion")),
-        "serves": serves,
-        "serving": _serving(project, ledger, model, version),
-        "provenance": _provenance(ledger, delivery, documents),
-    }
-    verdict = judge(declared.get("gates", {}), evidence)
+    evidence: dict[str, Any] = {"serves": _serves(ledger, model, champion)}
+    documents: dict[str, Any] = {}
+    try:
+        documents = _documents(project, ledger, model, version)
+    except WorkbenchError as error:
+        verdict = Verdict(
+            False, "unknown", (Threshold("serving", "files are what was registered", False, str(error)),)
+        )
+    else:
+        declared = documents["gates.json"]
+        evidence |= {
+            **_compared(documents.get("evidence.json"), declared["champion"]),
+            "serving": _serving(project, ledger, model, version),
+            "provenance": _provenance(ledger, delivery, documents),
+        }
+        verdict = judge(declared["gates"], evidence)
     ledger.record_verdict(
         model, version, passed=verdict.passed, outcome=verdict.outcome, content=verdict.as_json(),
         champion_version=champion, run=delivery.run,
@@ -73,16 +79,13 @@ def judge_delivery(project: Project, ledger: Ledger, delivery: Delivery) -> Mode
 
 
 def _documents(project: Project, ledger: Ledger, model: str, version: int) -> dict[str, Any]:
-    """The JSON files that belong to a version, by name; those that were changed are left out."""
-    try:
-        located = registry.locate(project, ledger, model, version)
-    except WorkbenchError:
-        return {}  # `_serving` says why
-    found = {}
-    for name, path in located.attachments.items():
-        if path.suffix == ".json":
-            found[name] = json.loads(path.read_bytes())
-    return found
+    """The JSON files that belong to a version, by name. Raises ModelError when any file of it was changed."""
+    located = registry.locate(project, ledger, model, version)
+    return {
+        name: json.loads(path.read_bytes())
+        for name, path in located.attachments.items()
+        if path.suffix == ".json"
+    }
 
 
 def _serves(ledger: Ledger, model: str, champion: int | None) -> dict[str, Any] | None:
@@ -169,10 +172,13 @@ def _publish(
         return
     changes: dict[str, list[str]] = {}
     if serves := evidence["serves"]:
-        older = _documents(project, ledger, model, serves["version"]).get("ingredients.json", {})
-        changes = what_changed(documents.get("ingredients.json", {}), older)
-    head = dossier.head(model, version, verdict, evidence, changes)
-    page = dossier.with_head((project.root / path).read_text(encoding="utf-8"), head)
+        try:
+            older = _documents(project, ledger, model, serves["version"]).get("ingredients.json", {})
+            changes = what_changed(documents.get("ingredients.json", {}), older)
+        except WorkbenchError as error:
+            changes = {"the champion": [str(error)]}
+    review = (project.root / path).read_text(encoding="utf-8")
+    page = dossier.completed(review, model, version, verdict, evidence, changes)
     registration.attach(project, ledger, model, version, "dossier.html", page.encode())
     pipeline = ledger.run(delivery.run).pipeline
     folder = project.reports / pipeline / delivery.run

@@ -25,9 +25,10 @@ table { border-collapse: collapse; margin: .6rem 0; font-size: .92em } caption {
 th, td { text-align: left; padding: .25rem 1.1rem .25rem 0; border-bottom: 1px solid var(--line); vertical-align: top }
 td.number { text-align: right; font-variant-numeric: tabular-nums } th { font-weight: 600 }
 figure { margin: .6rem 0 } img { max-width: 100%; background: #fff; border-radius: 4px }
-.verdict { border-left: .4rem solid var(--line); padding: .3rem 1rem; margin: 1.2rem 0; font-size: 1.1rem }
+.verdict { border-left: .4rem solid var(--line); padding: .3rem 1rem; margin: 1.2rem 0 } .verdict strong { font-size: 1.2rem }
 .good { color: var(--good) } .bad { color: var(--bad) } .note { color: var(--note) }
 .verdict.good { border-color: var(--good) } .verdict.bad { border-color: var(--bad) } .verdict.note { border-color: var(--note) }
+.verdict p { color: CanvasText } summary { cursor: pointer; color: var(--muted) }
 code { font-size: .92em }
 """
 
@@ -51,19 +52,17 @@ def escaped(content: Any) -> str:
 
 def page(title: str, *parts: Content) -> str:
     """A whole HTML document; a part that is text becomes a paragraph."""
-    body = "\n".join(part.markup if isinstance(part, Html) else f"<p>{escaped(part)}</p>" for part in parts)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
         f"<title>{html.escape(title)}</title><style>{STYLE}</style></head>\n"
-        f"<body><h1>{html.escape(title)}</h1>\n{body}\n</body></html>\n"
+        f"<body><h1>{html.escape(title)}</h1>\n{_joined(parts)}\n</body></html>\n"
     )
 
 
 def section(title: str, *parts: Content) -> Html:
-    inside = "\n".join(part.markup if isinstance(part, Html) else f"<p>{escaped(part)}</p>" for part in parts)
-    return Html(f"<section><h2>{html.escape(title)}</h2>\n{inside}\n</section>")
+    return Html(f"<section><h2>{html.escape(title)}</h2>\n{_joined(parts)}\n</section>")
 
 
 def marked(text: Any, kind: str) -> Html:
@@ -73,8 +72,14 @@ def marked(text: Any, kind: str) -> Html:
 
 def banner(text: Any, kind: str, *more: Content) -> Html:
     """The one sentence that a reader must not miss."""
-    inside = "".join(f"<p>{escaped(part)}</p>" for part in more)
-    return Html(f'<div class="verdict {html.escape(kind)}"><strong>{escaped(text)}</strong>{inside}</div>')
+    return Html(
+        f'<div class="verdict {html.escape(kind)}"><strong>{escaped(text)}</strong>{_joined(more)}</div>'
+    )
+
+
+def folded(title: str, *parts: Content) -> Html:
+    """Parts that show when their title is clicked."""
+    return Html(f"<details><summary>{html.escape(title)}</summary>{_joined(parts)}</details>")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]], caption: str = "") -> Html:
@@ -98,6 +103,10 @@ def picture(figure: Any, description: str) -> Html:
     figure.savefig(image, format="png", dpi=110, metadata={"Software": None})
     data = base64.b64encode(image.getvalue()).decode()
     return Html(f'<figure><img alt="{html.escape(description)}" src="data:image/png;base64,{data}"></figure>')
+
+
+def _joined(parts: Iterable[Content]) -> str:
+    return "\n".join(part.markup if isinstance(part, Html) else f"<p>{escaped(part)}</p>" for part in parts)
 
 
 def _cell(value: Any) -> str:

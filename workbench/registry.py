@@ -145,6 +145,11 @@ def load(project: Project, model: str, which: str | int = ALIAS, ledger: Ledger 
     return Loaded(**vars(found), estimator=estimator)
 
 
+def model_names(client: MlflowClient) -> list[str]:
+    """Names of all registered models."""
+    return sorted(str(each.name) for each in client.search_registered_models())
+
+
 def versions(client: MlflowClient, model: str) -> list[Version]:
     """All versions of a model, the newest first; none when it is not registered."""
     found = client.search_model_versions(f"name = '{model}'")

@@ -15,6 +15,7 @@ _MODULES = {
     "plan": "plan",
     "check": "check",
     "runs": "runs",
+    "contract": "contract",
     "gc": "gc",
     "mlflow": "mlflow",
     "schema": "schema",

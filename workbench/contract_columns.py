@@ -41,7 +41,7 @@ def read_column(series: pd.Series[Any], kind: str) -> Values:
         missing = _missing(series.to_numpy())
     else:
         if isinstance(dtype, pd.CategoricalDtype):
-            series = series.astype(dtype.categories.dtype if len(dtype.categories) else object)
+            series = pd.Series(np.asarray(series))
         missing = np.asarray(series.isna(), dtype=bool)
         series = _plain(series, series.dtype)
         dtype = series.dtype

@@ -171,7 +171,7 @@ def _range(values: Any, kind: str) -> tuple[Any, Any]:
     low, high = values.min().item(), values.max().item()
     if kind == "int":
         low, high = int(low), int(high)
-        if {low, high} <= {0, 1}:
+        if (low, high) == (0, 1):
             return 0, 1
     span = (high - low) or abs(high) or 1
     floor = low == 0 or (kind == "int" and low > 0)

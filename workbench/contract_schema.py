@@ -267,7 +267,7 @@ def _uniques(uniques: Any, columns: Mapping[str, Any]) -> Iterator[Found]:
         names = each
         if isinstance(each, dict):
             yield from _keys(each, place, UNIQUE_KEYS)
-            names = each.get("columns", [])
+            names = each.get("columns")
         elif message := _names(each):
             yield place, message
         if isinstance(names, list):

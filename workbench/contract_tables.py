@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from zipfile import BadZipFile
 
 import pandas as pd
 
@@ -26,10 +27,7 @@ def read_table(path: Path, contract: Contract | None = None) -> pd.DataFrame:
         if path.suffix.lower() == ".parquet":
             return pd.read_parquet(path)
         return _read_csv(path, contract)
-    except (
-        ValueError,
-        OSError,
-    ) as error:  # Arrow's errors, pandas' parser errors and bad UTF-8 are ValueErrors
+    except (ValueError, OSError, EOFError, BadZipFile) as error:  # those of Arrow and pandas are ValueErrors
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BadInput(f"'{path}' cannot be read as a table: {reason}") from error
 

@@ -70,7 +70,7 @@ def test_what_stops_is_said_first(evil: Contract) -> None:
     assert "stopped" in outline.text
     assert "column 'n' is object (string), expected float" in outline.text
     assert outline.text.index("expected float") < outline.text.index("Columns")
-    assert "cannot be read" in outline.text
+    assert "missing, or not of this type" in outline.text
 
 
 def test_counts_and_skew_of_good_data() -> None:

@@ -19,6 +19,8 @@ Type = Literal["int", "float", "text", "category", "bool", "date", "datetime"]
 Severity = Literal["stop", "quarantine", "warn", "exclude"]
 """What a breach does. `exclude` sets a row aside that is no fault of the data and counts for no quota."""
 Extra = Literal["ignore", "warn", "stop"]
+FOLDER = "contracts"
+"""Where the contracts of a project are, in its notebooks' folder."""
 Scalar = str | int | float | bool
 
 

@@ -157,14 +157,13 @@ def _conclude(
     stops = [str(skew) for skew in found if skew.stops]
     stops += [breach.sentence() for breach in broken if breach.severity == "stop"]
     share = float(faulty.mean()) if rows else 0.0
-    worst = sorted((b for b in broken if b.severity in ("quarantine", "exclude")), key=lambda b: -b.count)[:3]
-    reasons = "; ".join(breach.sentence() for breach in worst)
     if contract.max_share is not None and share > contract.max_share:
+        worst = _worst(broken, "quarantine")
         stops.append(
-            f"{share:.2%} of the rows are faulty, expected at most {contract.max_share:.2%}: {reasons}"
+            f"{share:.2%} of the rows are faulty, expected at most {contract.max_share:.2%}: {worst}"
         )
     elif rows and aside.all():
-        stops.append(f"no row of {rows:,} keeps every rule: {reasons}")
+        stops.append(f"no row of {rows:,} keeps every rule: {_worst(broken, 'quarantine', 'exclude')}")
     warnings = [str(skew) for skew in found if not skew.stops]
     warnings += [breach.sentence() for breach in broken if breach.severity == "warn"]
     return Checked(
@@ -178,3 +177,11 @@ def _conclude(
         stops=tuple(stops),
         warnings=tuple(warnings),
     )
+
+
+def _worst(broken: list[Breach], *severities: str) -> str:
+    """The rules that most rows break, each with its first bad value."""
+    chosen = sorted(
+        (breach for breach in broken if breach.severity in severities), key=lambda each: -each.count
+    )
+    return "; ".join(breach.sentence(examples=1) for breach in chosen[:3])

@@ -64,12 +64,12 @@ def contract_page(checked: Checked, skews: Mapping[str, float] | None = None) ->
 
 
 def _tiles(checked: Checked) -> str:
-    kept = checked.rows - int(checked.set_aside.sum())
+    good = checked.rows - int(checked.set_aside.sum())
     quota = checked.contract.max_share
     allowed = "" if quota is None else f", {quota:.2%} accepted"
     tiles = [
         ("rows read", f"{checked.rows:,}", ""),
-        ("rows kept", f"{kept:,}", _share(kept, checked.rows)),
+        ("rows that keep every rule", f"{good:,}", _share(good, checked.rows)),
         ("faulty", f"{checked.faulty:,}", _share(checked.faulty, checked.rows) + allowed),
         ("set aside, no fault", f"{checked.excluded:,}", _share(checked.excluded, checked.rows)),
         ("rules checked", f"{len(checked.breaches):,}", ""),
@@ -140,7 +140,7 @@ def _column(column: Column, spread: Profile | None, skew: float | None, skewed: 
         f"<td>{escape(column.name)}{meaning}</td><td class='word'>{column.type}</td><td>{escape('; '.join(_allowed(column)))}</td>"
     ]
     if spread is None:
-        cells.append("<td></td><td></td><td class='muted'>cannot be read</td>")
+        cells.append("<td></td><td></td><td class='muted'>missing, or not of this type</td>")
     else:
         missing = f"{spread['missing']:.2%}" if spread["missing"] else "–"
         cells.append(

@@ -50,9 +50,9 @@ class Breach:
     help: str = ""
     examples: Examples = ()
 
-    def sentence(self) -> str:
+    def sentence(self, examples: int = 5) -> str:
         """The rule, how many rows break it and some of their values."""
-        shown = f": {_rows(self.examples)}" if self.examples else ""
+        shown = f": {_rows(self.examples[:examples])}" if self.examples else ""
         return f"{self.rule} in {self.count:,} of {len(self.broken):,} rows{shown}"
 
 
@@ -113,14 +113,14 @@ class Checked:
             raise ContractError("\n".join(lines))
 
     def as_dict(self) -> dict[str, Any]:
-        """Counts by rule and every message, for JSON."""
+        """Counts by rule and every message, for JSON. Of data that stop, no row is kept."""
         aside = int(self.set_aside.sum())
         return {
             "contract": self.contract.name,
             "passed": self.passed,
             "rows": {
                 "read": self.rows,
-                "kept": self.rows - aside,
+                "kept": len(self.kept),
                 "quarantined": aside,
                 "faulty": self.faulty,
                 "excluded": self.excluded,

@@ -143,6 +143,11 @@ def test_a_contract_with_problems_names_each(trips: Path, capsys: pytest.Capture
     (trips.parent / "notebooks" / "contracts" / "trips.yaml").write_text(
         "contract: a\ncolumns: {x: {type: nit}}\n"
     )
+    assert call("check") == 2
+    assert (
+        "error: notebooks/contracts/trips.yaml:2: columns.x.type: 'nit' is not known"
+        in capsys.readouterr().out
+    )
     assert call("contract", "show", "trips") == 2
     assert (
         "trips.yaml:2: columns.x.type: 'nit' is not known here; did you mean 'int'?"

@@ -9,6 +9,7 @@ import click
 
 from workbench.cli.commands import Lazy
 from workbench.cli.options import json_option
+from workbench.cli.tables import table_of
 from workbench.errors import BadInput
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def infer_contract(
 
     if output is not None and output.exists() and not force:
         raise BadInput(f"'{output}' is there already; --force writes over it")
-    path, default = _table_of(source)
+    path, default = table_of(source)
     from workbench.contract_infer import infer, remarks
     from workbench.contract_tables import read_table
 
@@ -95,7 +96,7 @@ def check_file(
     wanted = _find(contract)
     if features:
         wanted = wanted.of_features()
-    path, _ = _table_of(source)
+    path, _ = table_of(source)
     from workbench.contract_check import check
     from workbench.contract_skew import profile, skew
     from workbench.contract_tables import read_table
@@ -103,7 +104,7 @@ def check_file(
     frame = read_table(path, wanted)
     skews: dict[str, float] = {}
     if reference is not None:
-        known = profile(read_table(_table_of(reference)[0], wanted), wanted)
+        known = profile(read_table(table_of(reference)[0], wanted), wanted)
         skews = skew(known, frame, wanted)
     checked = check(frame, wanted)
     if report is not None:
@@ -179,43 +180,13 @@ def show_contract(contract: str, as_json: bool) -> int:
 
 
 def _find(name: str) -> Contract:
-    from workbench.contract import find_contract, read_contract
+    from workbench.contract import FOLDER, find_contract, read_contract
     from workbench.settings import find_project
 
     path = Path(name)
     if path.suffix in (".yaml", ".yml") and path.is_file():
         return read_contract(path)
-    return read_contract(find_contract(name, find_project().notebooks / "contracts"))
-
-
-def _table_of(source: str) -> tuple[Path, str]:
-    """The file of a table, and a name for what is in it."""
-    import re
-
-    from workbench.schema import REFERENCE, STEP_NAME
-
-    path = Path(source)
-    match = re.fullmatch(rf"({STEP_NAME})\.({REFERENCE.pattern})", source)
-    if path.exists() or match is None:
-        return path, path.name.partition(".")[0]
-    from workbench.loading import load_pipeline
-    from workbench.plan import make_plan
-
-    pipeline, step, output = match[1], source.removeprefix(f"{match[1]}.").rpartition(".")[0], match[6]
-    plan = make_plan(load_pipeline(pipeline))
-    from workbench.errors import did_you_mean
-
-    if step not in plan.decisions:
-        raise BadInput(f"pipeline '{pipeline}' has no step '{step}'{did_you_mean(step, plan.decisions)}")
-    outputs = plan.pipeline.steps[step].outputs
-    if output not in outputs:
-        raise BadInput(f"step '{step}' has no output '{output}'{did_you_mean(output, outputs)}")
-    manifest = plan.decisions[step].manifest
-    if manifest is None:
-        raise BadInput(
-            f"'{source}' is not there: {plan.decisions[step].reason}; run: workbench run {pipeline} --step '{step}'"
-        )
-    return plan.surroundings.store.place(manifest.outputs[output]), output
+    return read_contract(find_contract(name, find_project().notebooks / FOLDER))
 
 
 def _valid_name(name: str) -> str:

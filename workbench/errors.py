@@ -6,6 +6,7 @@
     │   └── SpecError         a pipeline file, a notebook or a parameter is wrong (all problems at once)
     ├── KernelError           a kernel did not start or died
     ├── StepError             a step failed while it ran
+    ├── ContractError         data do not meet their contract
     ├── StoreError            the store cannot be read or written
     ├── LedgerError           the ledger cannot be read or written
     ├── TrackingError         MLflow cannot be reached or refuses
@@ -52,6 +53,10 @@ class KernelError(WorkbenchError):
 
 class StepError(WorkbenchError):
     """A step failed while it ran."""
+
+
+class ContractError(WorkbenchError):
+    """Data do not meet their contract, or a model would be given what it must not see."""
 
 
 class StoreError(WorkbenchError):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from workbench.contract import FOLDER, read_contract
 from workbench.errors import Problem, SpecError, did_you_mean
 from workbench.imports import ProjectModules, package_versions
 from workbench.loading import load_pipeline
@@ -55,6 +56,7 @@ def check_project(project: Project, names: Sequence[str] = ()) -> Checked:
     notebooks = {step.notebook.path: step.notebook for each in pipelines for step in each.steps.values()}
     if not names:
         findings += _read_others(project, notebooks)
+        findings += _contracts(project)
     findings += _pipelines_alike(pipelines)
     for pipeline in pipelines:
         findings += _around(project, pipeline)
@@ -75,6 +77,15 @@ def _read_others(project: Project, known: dict[Path, Notebook]) -> Iterator[Find
             continue
         try:
             known[path] = read_notebook(path)
+        except SpecError as error:
+            yield from _errors(error.problems)
+
+
+def _contracts(project: Project) -> Iterator[Finding]:
+    """What is wrong with the data contracts."""
+    for path in sorted((project.notebooks / FOLDER).glob("*.y*ml")):
+        try:
+            read_contract(path)
         except SpecError as error:
             yield from _errors(error.problems)
 

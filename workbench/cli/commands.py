@@ -16,6 +16,7 @@ _MODULES = {
     "check": "check",
     "runs": "runs",
     "models": "models",
+    "contract": "contract",
     "gc": "gc",
     "mlflow": "mlflow",
     "schema": "schema",

@@ -16,6 +16,7 @@ _MODULES = {
     "check": "check",
     "runs": "runs",
     "gc": "gc",
+    "lab": "lab",
     "mlflow": "mlflow",
     "schema": "schema",
 }

@@ -58,9 +58,8 @@ fix: $(READY) ## format, repair what ruff can, strip the notebooks' outputs
 bench: $(READY) ## measure what the README claims
 	@$(RUN)/python -m benchmarks
 
-lab: $(READY) ## JupyterLab on the notebooks, on this machine only
-	@$(RUN)/jupyter lab --ServerApp.ip=127.0.0.1 --ServerApp.root_dir=. $(if $(filter 0,$(shell id -u)),--allow-root) \
-	    --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
+lab: $(READY) ## JupyterLab with warm kernels on the notebooks, on this machine only
+	@$(RUN)/workbench lab
 
 app: $(READY) ## the app on http://127.0.0.1:8501, on this machine only
 	@$(RUN)/streamlit run app/main.py --server.address 127.0.0.1 --server.headless true --client.toolbarMode minimal

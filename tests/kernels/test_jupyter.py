@@ -194,10 +194,10 @@ def test_debugger(host: KernelHost, cold: bool) -> None:
                     break
             frames = await ask("stackTrace", 7, threadId=message["content"]["body"]["threadId"])
             await ask("continue", 8, threadId=message["content"]["body"]["threadId"])
-            frame = frames["body"]["stackFrames"][0]
-            return info["success"], attached["success"], frame["name"], frame["line"]
+            stack = [(frame["name"], frame["line"]) for frame in frames["body"]["stackFrames"]]
+            return info["success"], attached["success"], stack
 
-    assert asyncio.run(execute()) == (True, True, "f", 2)
+    assert asyncio.run(execute()) == (True, True, [("f", 2), ("<module>", 4)])
 
 
 def test_widgets_state_is_kept(host: KernelHost) -> None:

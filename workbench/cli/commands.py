@@ -18,6 +18,7 @@ _MODULES = {
     "models": "models",
     "contract": "contract",
     "gc": "gc",
+    "lab": "lab",
     "mlflow": "mlflow",
     "schema": "schema",
 }

@@ -121,7 +121,7 @@ def _run_ipykernel(launch: Launch, origin: Origin, owner: socket.socket) -> int:
     if settings is not None:
         # traitlets builds an argument parser out of all traits: 45 ms of a kernel's 150.
         app.parse_command_line = lambda argv: app.update_config(settings)
-    with _only_kernel_modules(origin.kernel_modules):
+    with _only_kernel_modules(origin):
         app.initialize(sys.argv[1:])
     owner.sendall(encode({"ready": os.getpid()}))
     if launch.learn:
@@ -143,16 +143,18 @@ class _Sys:
 
 
 @contextlib.contextmanager
-def _only_kernel_modules(names: Sequence[str]) -> Iterator[None]:
-    """Let the new kernel take `names` for its own modules, and not everything that the host has imported.
+def _only_kernel_modules(origin: Origin) -> Iterator[None]:
+    """Let the new kernel take these for its own modules, and not everything that the host has imported.
 
-    The debugger steps over a kernel's own modules; pandas must not be one of them. Looking at each of 3,000
-    modules would also copy 3,000 pages.
+    The debugger steps over a kernel's own modules and leaves them out of the call stack: pandas must not be
+    one of them, and what this fork came through must. Looking at each of 3,000 modules would also copy 3,000
+    pages.
     """
     import ipykernel.ipkernel
 
     module: Any = ipykernel.ipkernel
-    module.sys = _Sys({name: sys.modules[name] for name in names if name in sys.modules})
+    loaded = {name: sys.modules[name] for name in origin.kernel_modules if name in sys.modules}
+    module.sys = _Sys({**loaded, **origin.own_modules, "__main__": sys.modules["__main__"]})
     try:
         yield
     finally:

@@ -25,9 +25,6 @@ from workbench.kernels.wire import KernelExit, Launch, Lines, encode
 LONGEST_FOLDER = 80
 """Characters; a unix socket's path must be shorter than 108, ours adds up to 20 to the folder's."""
 
-_BOOT = "import sys; sys.path[0] = sys.argv[1]; from workbench.kernels.forkserver import main; main()"
-"""Loads this very package whatever the working directory holds, and imports nothing before it is off the path."""
-
 
 def is_supported() -> bool:
     """Whether this platform can run a kernel host: Linux. Elsewhere Jupyter's own provisioner does the work."""
@@ -153,9 +150,10 @@ class KernelHost:
                 "excluded": self._excluded,
             }
             self.environment = dict(os.environ)
-            root = str(Path(__file__).resolve().parents[2])
+            here = Path(__file__).resolve()
+            program = [str(here.with_name("boot.py")), str(here.parents[2])]
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _BOOT, root, json.dumps(settings)],
+                [sys.executable, *program, json.dumps(settings)],
                 env={**self.environment, **threads.HOST_ENVIRONMENT},
                 stdin=subprocess.DEVNULL,
                 pass_fds=(listener.fileno(), theirs.fileno()),

@@ -63,7 +63,9 @@ class Host:
             path=tuple(split_path(settings.excluded)),
             variables={},
             kernel_modules=(),
-            own_modules=tuple(name for name in sys.modules if name.partition(".")[0] == package),
+            own_modules={
+                name: module for name, module in sys.modules.items() if name.partition(".")[0] == package
+            },
         )
         self.requests = list(restore(settings.pending))
         self.guards: set[int] = set()

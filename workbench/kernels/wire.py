@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from types import ModuleType
 from typing import Any
 
 
@@ -74,7 +75,7 @@ class Origin:
     """Environment variables that imports have set; the libraries count on them."""
     kernel_modules: tuple[str, ...]
     """What ipykernel itself has imported: the debugger steps over these and no others."""
-    own_modules: tuple[str, ...]
+    own_modules: dict[str, ModuleType]
     """This package, as loaded in the host."""
 
 

@@ -16,7 +16,7 @@ from papermill.parameterize import parameterize_notebook
 
 from workbench import load_pipeline, make_plan, run_plan
 from workbench.notebook import read_notebook
-from workbench.pipeline import Files, OutputOf, Step
+from workbench.pipeline import ChampionOf, Files, OutputOf, Step
 from workbench.plan import Plan
 from workbench.settings import Project, read_project
 from workbench.store import safe_name
@@ -84,6 +84,8 @@ def _input(plan: Plan, step: Step, name: str) -> Any:
     if isinstance(source, Files):
         found = [str(path) for path in plan.surroundings.files(source)]
         return found if source.many else found[0]
+    if isinstance(source, ChampionOf):
+        return None  # nobody has promoted anything in the sample's project
     if isinstance(source, OutputOf):
         return _place(plan, source)
     return {branch: _place(plan, each) for branch, each in source.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sqlite3
 import subprocess
@@ -10,6 +11,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 import sqlalchemy as sa
@@ -28,7 +30,7 @@ from workbench.events import (
     StepStarted,
 )
 from workbench.ledger import STALE_SECONDS, Ledger
-from workbench.settings import Project
+from workbench.settings import Project, os_user
 
 NOW = 1_795_478_983.25
 
@@ -193,6 +195,70 @@ def test_a_delivery_is_pending_until_it_is_registered(ledger: Ledger) -> None:
     assert (delivery.state, delivery.version, delivery.folder) == ("registered", 3, "store/d1/model")
     ledger.record(ready)  # its marker was lost: it is registered again, as the same version
     assert ledger.deliveries("pending")
+
+
+def test_a_delivery_tells_who_ran_it_and_what_goes_with_it(ledger: Ledger) -> None:
+    ready = ModelReady(NOW, "r1", "m", "evaluate", "d1", "store/d1", None, {"contract": "store/c.yaml"})
+    ledger.record(ready)
+    ledger.record(ModelRegistered(NOW, "r1", "m", 1, "d1"))
+    delivery = ledger.delivery("m", 1)
+    assert delivery is not None
+    assert (delivery.author, delivery.attachments) == (os_user(), {"contract": "store/c.yaml"})
+    assert ledger.delivery("m", 2) is None
+
+
+def test_the_newest_verdict_counts_and_holds_plain_values(ledger: Ledger) -> None:
+    assert ledger.verdict("m", 1) is None
+    for passed in (True, False):
+        value = np.float64(0.61) if passed else math.nan
+        content = {
+            "thresholds": [{"name": "auc", "passed": passed, "reason": "why", "value": value}],
+            "margin": (1, 2),
+        }
+        given = ledger.record_verdict(
+            "m", 1, passed=passed, outcome="promotable" if passed else "refused", content=content,
+            champion_version=None if passed else 3, run="r1", created=NOW,
+        )  # fmt: skip
+        assert ledger.verdict("m", 1) == given
+    newest = ledger.verdict("m", 1)
+    assert newest is not None
+    assert (newest.passed, newest.outcome, newest.champion_version, newest.created) == (
+        False,
+        "refused",
+        3,
+        NOW,
+    )
+    assert newest.content["thresholds"][0]["value"] == "nan"  # no database keeps NaN in JSON
+    assert newest.content["margin"] == [1, 2]
+    assert newest.failed == (("auc", "why"),)
+    assert len(newest.digest) == 64
+    assert ledger.verdict("m", 2) is None
+
+
+def test_a_ledger_of_an_older_version_is_brought_up_to_date(project: Project) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(ledger_schema.__file__).parent / "migrations"))
+    project.state.mkdir()
+    engine = sa.create_engine(project.ledger_url)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(sa.text(
+            "INSERT INTO deliveries (model, digest, run, step, folder, state, version) "
+            "VALUES ('m', 'd', 'r', 's', 'f', 'registered', 1)"
+        ))  # fmt: skip
+    with Ledger.open(project) as ledger:
+        delivery = ledger.delivery("m", 1)
+        assert delivery is not None
+        assert (delivery.digest, delivery.author, delivery.attachments) == ("d", None, None)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0001")
+        assert "promotions" not in sa.inspect(connection).get_table_names()
+    engine.dispose()
 
 
 def test_a_live_run_is_left_alone(ledger: Ledger) -> None:

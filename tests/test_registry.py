@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.registered import MODEL
+from tests.registered import MODEL, deliver
 from workbench import ledger_trail
 from workbench.digests import digest_file
 from workbench.errors import BadInput, ModelError
@@ -205,6 +205,12 @@ def test_delivering_again_adds_what_is_missing(models: Project, ledger: Ledger) 
     assert register(models, client, ledger, delivery, {}, None, {"evidence.json": b"{}"}) == 1
     assert set(ledger_trail.attached(ledger, MODEL, 1)) == {*before, "evidence.json"}
     assert len(versions(client, MODEL)) == 4
+
+
+def test_a_delivery_whose_files_went_is_registered_without_them(models: Project, ledger: Ledger) -> None:
+    deliver(models, ledger, models.root / "fitted", 5, evidence="none.json")
+    found = locate(models, ledger, MODEL, 5)
+    assert set(found.attachments) == {"contract.yaml", "lineage.json"}
 
 
 def test_the_answers_are_those_of_the_saved_model(models: Project, ledger: Ledger) -> None:

@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 from workbench.errors import ProjectError, SpecError
-from workbench.settings import ROOT_VARIABLE, Project, find_project, parse_duration, parse_size, read_project
+from workbench.settings import (
+    ROLES,
+    ROOT_VARIABLE,
+    Project,
+    find_project,
+    os_user,
+    parse_duration,
+    parse_size,
+    read_project,
+)
 
 
 def written(folder: Path, text: str) -> Path:
@@ -96,6 +105,20 @@ def test_paths_are_absolute_though_the_folder_was_given_relative(project: Projec
         ("[run]\nkernel_start_timeout = []\n", "run.kernel_start_timeout: '[]' is not a duration"),
         ('[run]\nkernel_start_timeout = "0s"\n', "'0s' is not more than nothing"),
         ("[ledger]\n[mlflow]\nurl = ''\n", ":3: mlflow.url: unknown key"),
+        ("[role]\n", ":1: unknown section 'role'; did you mean 'roles'?"),
+        ('[roles]\naprover = ["ada"]\n', ":2: roles.aprover: unknown key; did you mean 'approver'?"),
+        ('[roles]\nadmin = "ada"\n', ":2: roles.admin: 'ada' is not a list of names; expected such as"),
+        ("[roles]\nadmin = [1]\n", "roles.admin: [1] is not a list of names"),
+        (
+            '[models]\npolicy = "two-persons"\n',
+            ":2: models.policy: 'two-persons' is not a policy; did you mean 'two-person'?",
+        ),
+        ("[models]\npolicy = 2\n", ":2: models.policy: 2 is not a policy; known: auto, manual, two-person"),
+        (
+            '[models]\n[models.flight-delay]\npolicies = "auto"\n',
+            ":3: models.flight-delay.policies: unknown key; did you mean 'policy'?",
+        ),
+        ("[models.'a b']\npolicy = ''\n", ":2: models.a b.policy: '' is not a policy"),
         ("[run\n", ":1: not valid TOML"),
         ("x = " + "[" * 3000 + "]" * 3000, "nested too deep"),
     ],
@@ -104,6 +127,33 @@ def test_each_mistake_has_its_message(tmp_path: Path, text: str, message: str) -
     with pytest.raises(SpecError) as caught:
         read_project(written(tmp_path, text))
     assert message in str(caught.value)
+
+
+def test_a_model_may_have_a_policy_of_its_own(tmp_path: Path) -> None:
+    text = '[project]\nname = "demo"\n[models]\npolicy = "auto"\n[models.m]\npolicy = "two-person"\n[models."a.b"]\n'
+    project = read_project(written(tmp_path, text))
+    assert [project.policy(model) for model in ("m", "n", "a.b")] == ["two-person", "auto", "auto"]
+    named_so = read_project(written(tmp_path, '[project]\nname = "demo"\n[models.policy]\npolicy = "auto"\n'))
+    assert [named_so.policy(model) for model in ("policy", "m")] == ["auto", "manual"]
+
+
+def test_roles_include_lower_ones_and_nobody_else_has_any(tmp_path: Path) -> None:
+    text = '[project]\nname = "demo"\n[roles]\napprover = ["ada", "grace"]\nadmin = ["grace"]\nviewer = ["eve"]\n'
+    project = read_project(written(tmp_path, text))
+    assert project.roles_of("ada") == {"viewer", "operator", "approver"}
+    assert project.roles_of("grace") == set(ROLES)
+    assert project.roles_of("eve") == {"viewer"}
+    assert project.roles_of("mallory") == set()
+
+
+def test_without_roles_whoever_works_here_has_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = read_project(written(tmp_path, '[project]\nname = "demo"\n'))
+    monkeypatch.setenv("USER", "somebody else")
+    monkeypatch.setenv("LOGNAME", "somebody else")
+    assert os_user() != "somebody else"
+    assert project.roles_of(os_user()) == set(ROLES)
+    nobody = read_project(written(tmp_path, '[project]\nname = "demo"\n[roles]\n'))
+    assert nobody.roles_of(os_user()) == set()
 
 
 def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:

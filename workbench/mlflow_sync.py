@@ -276,6 +276,10 @@ class Sync:
             lost = f"model '{delivery.model}' of run {run.id} is not registered: '{delivery.folder}' is gone"
             self.say({"notice": f"{lost}; run the pipeline again"})
             return
+        for name, path in (delivery.attachments or {}).items():
+            if not (self.project.root / path).is_file():
+                gone = f"model '{delivery.model}' of run {run.id} is registered without its {name}"
+                self.say({"notice": f"{gone}: '{path}' is gone"})
         step = self.ledger.step_run(delivery.run, delivery.step)
         made_by = self.ledger.mlflow_run_of(step.fingerprint) if step and step.fingerprint else None
         lineage = lineage_of(self.ledger, run)

@@ -141,17 +141,12 @@ def _mark(file: Path, content: Mapping[str, Any]) -> None:
 
 
 def _delivered(project: Project, delivery: Delivery) -> dict[str, bytes]:
-    """The files that a run delivered with the model, under the name of what they are."""
+    """The files that a run delivered with the model and that are still there, under the name of what they are."""
     found = {}
     for name, path in (delivery.attachments or {}).items():
         source = project.root / path
-        try:
+        if source.is_file():
             found[f"{name}{source.suffix}"] = source.read_bytes()
-        except OSError as error:
-            raise ModelError(
-                f"model '{delivery.model}' of run {delivery.run} cannot be registered with its {name}: "
-                f"'{path}' cannot be read ({error.strerror})"
-            ) from error
     return found
 
 

@@ -229,6 +229,24 @@ def test_an_empty_registry_says_how_to_begin(
     assert "start with: workbench models promote" in said(capsys, "history")
 
 
+def test_a_rollback_reaches_for_no_network(
+    models: Project, ledger: Ledger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for version, champion in ((1, None), (2, 1)):
+        judged(ledger, version, champion)
+        said(capsys, "promote", MODEL, str(version))
+    code = (
+        "import sys\n"
+        "def watch(event, arguments):\n"
+        "    if event in ('socket.connect', 'socket.getaddrinfo', 'socket.sendto'): print('network:', event, arguments)\n"
+        "sys.addaudithook(watch)\n"
+        "from workbench.cli import main\n"
+        "sys.exit(main(['models', 'rollback', 'm', '--reason', 'x']))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out == "version 1 of 'm' is champion again; it was version 2\n"
+
+
 def test_help_needs_nothing_heavy() -> None:
     code = (
         "import sys\nfrom workbench.cli import main\nmain(['models', 'promote', '--help'])\n"

@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 from workbench.errors import BadInput, did_you_mean
-from workbench.schema import NAME, REFERENCE
+from workbench.keys import NAME
+from workbench.schema import REFERENCE
 
 _SOURCE = re.compile(rf"({NAME})\.({REFERENCE.pattern})")
 

@@ -238,7 +238,10 @@ def test_a_written_contract_reads_back(tmp_path: Path) -> None:
     write_contract(contract, tmp_path / "deep" / "d.yaml")
     assert read_contract(tmp_path / "deep" / "d.yaml") == contract
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["d.yaml"]
-    assert "  number: {type: int, min: 1, max: 99}\n" in contract_text(contract)
+    lines = contract_text(contract).splitlines()
+    assert "  number: {type: int, min: 1, max: 99}" in lines
+    assert "  kind: {type: category, values: [bus, tram]}" in lines
+    assert "  arrived: {expect: arrival.notna(), severity: exclude, help: no label without}" in lines
 
 
 @pytest.mark.parametrize("name", ["flights", "flight-features"])
@@ -382,6 +385,12 @@ def test_which_changes_let_more_data_through(new: Contract, place: str, directio
     assert [(change.place, change.direction) for change in changes] == [(place, direction)]
     opposite = {"looser": "stricter", "stricter": "looser", "other": "other"}[direction]
     assert [change.direction for change in diff(new, BASE)] == [opposite]
+
+
+def test_bounds_of_another_type_have_no_direction() -> None:
+    timely = contract_of({"contract": "c", "columns": {"a": {"type": "date", "min": "2013-01-01"}}})
+    counted = contract_of({"contract": "c", "columns": {"a": {"type": "int", "min": 1}}})
+    assert [change.direction for change in diff(timely, counted)] == ["other", "other"]
 
 
 def test_allowed_values_may_widen() -> None:

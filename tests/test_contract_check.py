@@ -342,6 +342,24 @@ def test_pandera_sees_the_same_rows(rows: list[dict[str, Any]]) -> None:
     assert list(ours) == list(theirs)
 
 
+@settings(max_examples=40, deadline=None)
+@given(rows=st.lists(ROW, max_size=8))
+def test_every_row_is_kept_or_set_aside_and_what_is_kept_stays(rows: list[dict[str, Any]]) -> None:
+    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    frame = frame.assign(d=pd.to_datetime(frame["d"]), f=frame["f"].astype(float))
+    agreed = contract(
+        {**COLUMNS, "u": {"type": "int"}}, unique=[["s", "u"]],
+        rules={"r": "f < i", "e": {"expect": "k != 'a'", "severity": "exclude"}},
+    )  # fmt: skip
+    checked = check(frame, agreed)
+    assert len(checked.aside) == checked.faulty + checked.excluded == checked.set_aside.sum()
+    if checked.passed:
+        again = pd.concat([checked.kept, checked.aside.drop(columns="reason")]).sort_index()
+        assert again.equals(frame)
+        twice = check(checked.kept, agreed)
+        assert (twice.kept is checked.kept, len(twice.aside)) == (True, 0)
+
+
 def test_checking_does_not_import_pandera() -> None:
     import subprocess
     import sys

@@ -175,7 +175,7 @@ def _range(values: Any, kind: str) -> tuple[Any, Any]:
             return 0, 1
     span = (high - low) or abs(high) or 1
     floor = low == 0 or (kind == "int" and low > 0)
-    below = 0 if floor else _outward(low - WIDER * span, math.floor, kind)
+    below = type(low)(0) if floor else _outward(low - WIDER * span, math.floor, kind)
     return below, _outward(high + WIDER * span, math.ceil, kind)
 
 

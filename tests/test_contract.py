@@ -79,6 +79,8 @@ WRONG_COLUMNS = [
     ("{type: float, max: .inf}", "columns.x.max: inf is not a number"),
     ("{type: float, min: .nan}", "columns.x.min: nan is not a number"),
     ("{type: int, min: 3, max: 2}", "columns.x.min: 3 is above max, 2"),
+    (f"{{type: int, max: 1{'0' * 400}}}", "columns.x.max: is a number beyond 64 bits"),
+    ("{type: float, min: 9223372036854775808}", "columns.x.min: is a number beyond 64 bits"),
     ("{type: date, min: 2013-02-30}", "columns.x.min: '2013-02-30' is not a date or a time"),
     ("{type: date, min: 2013-02-03T12:00}", "columns.x.min: '2013-02-03T12:00' is not a date"),
     ("{type: date, min: 2013}", "columns.x.min: 2013 is not a date"),
@@ -102,6 +104,7 @@ WRONG_PARTS = [
     ("rows: {least: 3}", "rows.least: unknown key"),
     ("freshness: {column: x, days: 3}", "freshness.column: 'x' is int; expected a date or datetime column"),
     ("freshness: {column: when, days: 0}", "freshness.days: 0 is not a number of days above 0"),
+    (f"freshness: {{column: when, days: 1{'0' * 400}}}", "is not a number of days above 0"),
     ("freshness: {column: wen, days: 1}", "freshness.column: there is no column 'wen'; did you mean 'when'?"),
     (
         "freshness: {column: when, days: 1, severity: quarantine}",
@@ -235,7 +238,10 @@ def test_a_written_contract_reads_back(tmp_path: Path) -> None:
     write_contract(contract, tmp_path / "deep" / "d.yaml")
     assert read_contract(tmp_path / "deep" / "d.yaml") == contract
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["d.yaml"]
-    assert "  number: {type: int, min: 1, max: 99}\n" in contract_text(contract)
+    lines = contract_text(contract).splitlines()
+    assert "  number: {type: int, min: 1, max: 99}" in lines
+    assert "  kind: {type: category, values: [bus, tram]}" in lines
+    assert "  arrived: {expect: arrival.notna(), severity: exclude, help: no label without}" in lines
 
 
 @pytest.mark.parametrize("name", ["flights", "flight-features"])
@@ -275,7 +281,13 @@ def columns(draw: Any, name: str) -> Column:
     kind = draw(st.sampled_from(TYPES))
     more: dict[str, Any] = {}
     if kind in ("int", "float"):
-        bounds = sorted(draw(st.lists(st.integers() if kind == "int" else FINITE, min_size=2, max_size=2)))
+        bounds = sorted(
+            draw(
+                st.lists(
+                    st.integers(1 - 2**63, 2**63 - 1) if kind == "int" else FINITE, min_size=2, max_size=2
+                )
+            )
+        )
         more = draw(
             st.sampled_from(
                 [{}, {"min": bounds[0]}, {"max": bounds[1]}, dict(zip(("min", "max"), bounds, strict=True))]
@@ -373,6 +385,12 @@ def test_which_changes_let_more_data_through(new: Contract, place: str, directio
     assert [(change.place, change.direction) for change in changes] == [(place, direction)]
     opposite = {"looser": "stricter", "stricter": "looser", "other": "other"}[direction]
     assert [change.direction for change in diff(new, BASE)] == [opposite]
+
+
+def test_bounds_of_another_type_have_no_direction() -> None:
+    timely = contract_of({"contract": "c", "columns": {"a": {"type": "date", "min": "2013-01-01"}}})
+    counted = contract_of({"contract": "c", "columns": {"a": {"type": "int", "min": 1}}})
+    assert [change.direction for change in diff(timely, counted)] == ["other", "other"]
 
 
 def test_allowed_values_may_widen() -> None:

@@ -240,6 +240,26 @@ def test_a_rule_is_not_judged_where_a_value_is_missing_or_wrong() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint64", "int64", "float32", "float64", "Int16", object])
+def test_a_narrow_type_does_not_wrap_around(dtype: Any) -> None:
+    agreed = contract(
+        {"x": {"type": "int", "min": -1000, "max": 10**18}}, rules={"r": "x - 5 < 0 and x + 300 < 304"}
+    )
+    assert broken(check(pd.DataFrame({"x": pd.Series([1, 9], dtype=dtype)}), agreed)) == {"r": 1}
+
+
+def test_numbers_at_the_edge() -> None:
+    beyond = pd.Series([10**400, 1, Decimal("1e400")], dtype=object)
+    assert broken(check(pd.DataFrame({"x": beyond}), one("float"))) == {"x is not a finite number": 2}
+    large = pd.Series([2**64 - 1, 1], dtype="uint64")
+    assert broken(check(pd.DataFrame({"x": large}), one("int", max=2**63 - 1))) == {
+        "x is above 9223372036854775807": 1
+    }
+    assert (
+        broken(check(pd.DataFrame({"x": pd.Series([1, 2], dtype="float32")}), one("float", max=1e300))) == {}
+    )
+
+
 def test_rules_of_the_caller() -> None:
     frame = pd.DataFrame({"x": [1, 2, 3]})
     checked = check(frame, one("int"), also={"unknown": frame["x"] == 2})
@@ -320,6 +340,24 @@ def test_pandera_sees_the_same_rows(rows: list[dict[str, Any]]) -> None:
         theirs |= frame["u"].duplicated().to_numpy()
         assert repeated.any() == frame["u"].duplicated().any()
     assert list(ours) == list(theirs)
+
+
+@settings(max_examples=40, deadline=None)
+@given(rows=st.lists(ROW, max_size=8))
+def test_every_row_is_kept_or_set_aside_and_what_is_kept_stays(rows: list[dict[str, Any]]) -> None:
+    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    frame = frame.assign(d=pd.to_datetime(frame["d"]), f=frame["f"].astype(float))
+    agreed = contract(
+        {**COLUMNS, "u": {"type": "int"}}, unique=[["s", "u"]],
+        rules={"r": "f < i", "e": {"expect": "k != 'a'", "severity": "exclude"}},
+    )  # fmt: skip
+    checked = check(frame, agreed)
+    assert len(checked.aside) == checked.faulty + checked.excluded == checked.set_aside.sum()
+    if checked.passed:
+        again = pd.concat([checked.kept, checked.aside.drop(columns="reason")]).sort_index()
+        assert again.equals(frame)
+        twice = check(checked.kept, agreed)
+        assert (twice.kept is checked.kept, len(twice.aside)) == (True, 0)
 
 
 def test_checking_does_not_import_pandera() -> None:

@@ -34,6 +34,7 @@ def column(values: Any) -> Column:
         ([1e308, -1e308], Column("x", "float")),
         ([0.0, 0.0], Column("x", "float", min=0, max=5.0)),
         ([2**62, 2**62 + 1], Column("x", "int", min=0, max=4700000000000000000)),
+        ([2**63 - 1, 0], Column("x", "int", min=0)),
         (["a", "b"] * 10, Column("x", "category", values=("a", "b"))),
         (["a", "b"] * 9, Column("x", "text")),
         (pd.Categorical(["ü", None] * 10), Column("x", "category", nullable=True, values=("ü",))),

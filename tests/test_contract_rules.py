@@ -30,7 +30,7 @@ HOSTILE = [
     "[x for x in n]", "lambda: n", "n if b else x", "(y := n) > 1", "f'{n}' == 'a'", "n[0] > 1", "s.str.len() > 1",
     "n.sum() > 1", "n.dt", "n.isna(1)", "n.isna(x=1)", "exec('1')", "col(s) == 1", "col('n', 1) == 1", "*n", "n; x",
     "n ** 99999999 > 1", "n << 9 > 1", "~b", "n is 3", "n @ x > 1", "await n", "yield", "'%s' % s == 'a'",
-    "1j == n", "b'a' == s", "n == None", "... == n", "n == 1e999", "s in 'abc'", "n in []", "n in [x]", "n in [[1]]",
+    "1j == n", "b'a' == s", "n == None", "... == n", "n == 1e999", "n < 9223372036854775808", "s in 'abc'", "n in []", "n in [x]", "n in [[1]]",
     "@n > 1", "n.values > 1", "d.dt.tz == 1", "d.dt.__class__ == 1", "d.dt.month() == 1", "globals()", "n > 1 in [1] == b",
 ]  # fmt: skip
 

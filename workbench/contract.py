@@ -205,8 +205,11 @@ def contract_text(contract: Contract) -> str:
     """The contract as it stands in a file: YAML that `read_contract` reads back to an equal contract."""
     import yaml
 
+    class Line(dict[str, Any]):
+        """A mapping that is written in braces: one column, or one rule, a line."""
+
     class Dumper(yaml.SafeDumper):
-        """One column a line, and quotes exactly where our reader (YAML 1.2) needs them."""
+        """Quotes exactly where our reader (YAML 1.2) needs them."""
 
         yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - as in the base
 
@@ -218,15 +221,19 @@ def contract_text(contract: Contract) -> str:
         quoted = isinstance(value, str) and not _reads_back(value)
         return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if quoted else None)
 
+    def line(dumper: Any, value: Line) -> Any:
+        return dumper.represent_mapping("tag:yaml.org,2002:map", value, flow_style=True)
+
     for kind in (str, int, float, bool):
         Dumper.add_representer(kind, scalar)
+    Dumper.add_representer(Line, line)
+    plain = contract.as_dict()
+    for part in {"columns", "rules"} & plain.keys():
+        plain[part] = {
+            name: Line(each) if isinstance(each, dict) else each for name, each in plain[part].items()
+        }
     text: str = yaml.dump(
-        contract.as_dict(),
-        Dumper=Dumper,
-        sort_keys=False,
-        default_flow_style=None,
-        allow_unicode=True,
-        width=110,
+        plain, Dumper=Dumper, sort_keys=False, default_flow_style=None, allow_unicode=True, width=110
     )
     return text
 

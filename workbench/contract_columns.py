@@ -17,6 +17,8 @@ from pandas.api import types
 
 Mask = NDArray[np.bool_]
 
+_LARGEST = np.iinfo(np.int64).max
+
 
 @dataclass(frozen=True)
 class Values:
@@ -77,7 +79,12 @@ def _plain(series: pd.Series[Any], dtype: Any) -> pd.Series[Any]:
 def _numbers(series: pd.Series[Any], dtype: Any, missing: Mask, *, whole: bool) -> Values | None:
     if not isinstance(dtype, np.dtype) or dtype.kind not in "iuf":
         return None
-    return _as_numbers(series.to_numpy(), missing, whole=whole)
+    values = series.to_numpy()
+    if (
+        dtype.kind != "f" and dtype != np.int64
+    ):  # small and unsigned integers wrap around when a rule calculates
+        values = values.astype(np.float64 if dtype == np.uint64 and (values > _LARGEST).any() else np.int64)
+    return _as_numbers(values, missing, whole=whole)
 
 
 def _as_numbers(values: NDArray[Any], missing: Mask, *, whole: bool) -> Values:
@@ -155,7 +162,7 @@ def _objects(cells: NDArray[Any], missing: Mask, kind: str) -> Values:
     fits = np.fromiter(map(_IS[kind], cells), dtype=bool, count=len(cells)) & ~missing
     values = _nothing(kind, len(cells))
     if kind in ("int", "float"):
-        values[fits] = [float(cell) for cell in cells[fits]]
+        values[fits] = [_as_float(cell) for cell in cells[fits]]
         read = _as_numbers(values, missing, whole=kind == "int")
     elif kind in ("date", "datetime"):
         values = values.astype("datetime64[us]")
@@ -169,6 +176,13 @@ def _objects(cells: NDArray[Any], missing: Mask, kind: str) -> Values:
         return read
     found = "" if fits.any() else f"object ({types.infer_dtype(cells, skipna=True)})"
     return Values(values, missing, wrong if read.wrong is None else wrong | read.wrong, found)
+
+
+def _as_float(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf")
 
 
 def _moment(value: Any, *, whole: bool) -> np.datetime64:

@@ -90,6 +90,8 @@ def _added(old: Any, new: Any) -> Direction:
 def _bound(key: str, old: Any, new: Any) -> Direction:
     if old is None or new is None:
         return _added(old, new)
+    if isinstance(old, str) != isinstance(new, str):
+        return "other"  # of another type altogether
     before, after = (utc(bound) if isinstance(bound, str) else bound for bound in (old, new))
     return "looser" if (after < before if key == "min" else after > before) else "stricter"
 

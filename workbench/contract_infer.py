@@ -175,7 +175,7 @@ def _range(values: Any, kind: str) -> tuple[Any, Any]:
             return 0, 1
     span = (high - low) or abs(high) or 1
     floor = low == 0 or (kind == "int" and low > 0)
-    below = 0 if floor else _outward(low - WIDER * span, math.floor, kind)
+    below = type(low)(0) if floor else _outward(low - WIDER * span, math.floor, kind)
     return below, _outward(high + WIDER * span, math.ceil, kind)
 
 
@@ -183,7 +183,8 @@ def _outward(value: Any, toward: Any, kind: str) -> Any:
     """`value` to two significant digits; None where that is beyond what a float holds."""
     if kind == "int":
         step = 10 ** max(0, len(str(abs(value))) - 2)
-        return value // step * step if toward is math.floor else -(-value // step) * step
+        whole: int = value // step * step if toward is math.floor else -(-value // step) * step
+        return whole if abs(whole) < 2**63 else None
     if not np.isfinite(value) or value == 0:
         return None if not np.isfinite(value) else 0.0
     step = 10.0 ** (math.floor(math.log10(abs(value))) - 1)

@@ -239,7 +239,7 @@ def _constant_kind(node: ast.Constant) -> Kind:
     if isinstance(value, bool):
         return "truth"
     if isinstance(value, int | float):
-        if abs(value) > 1e300:
+        if abs(value) >= (2**63 if isinstance(value, int) else 1e300):
             raise RuleError(f"'{_shown(node)}' is out of range")
         return "number"
     if isinstance(value, str):

@@ -49,11 +49,15 @@ def _flag(value: Any) -> str | None:
 
 
 def _count(value: Any) -> str | None:
-    return None if type(value) is int and value >= 0 else f"{value!r} is not a count; expected 0, 1, 2, …"
+    return (
+        None
+        if type(value) is int and 0 <= value < 2**63
+        else f"{value!r} is not a count; expected 0, 1, 2, …"
+    )
 
 
 def _days(value: Any) -> str | None:
-    if type(value) in (int, float) and math.isfinite(value) and value > 0:
+    if type(value) in (int, float) and 0 < value < 1e6:
         return None
     return f"{value!r} is not a number of days above 0"
 
@@ -241,6 +245,8 @@ def value_problem(value: Any, kind: str) -> str | None:
     expected: dict[str, type | tuple[type, ...]] = {"int": int, "float": (int, float), "bool": bool}
     if kind in expected:
         fits = isinstance(value, expected[kind]) and (kind == "bool" or not isinstance(value, bool))
+        if fits and isinstance(value, int) and abs(value) >= 2**63:
+            return "is a number beyond 64 bits"
         if fits and (kind == "bool" or math.isfinite(value)):
             return None
         return f"{value!r} is not {_ARTICLES[kind]}"

@@ -29,7 +29,9 @@ demo: $(READY) ## run the flight-delay pipeline on real data and say what came o
 	@$(RUN)/workbench run train
 	@$(RUN)/workbench runs show latest
 	@echo
-	@echo "Open next:  make app   runs and models in the browser"
+	@echo "Open next:  $$(ls -t reports/train/*/dossier.html | head -1)   the review of the new version"
+	@echo "            .venv/bin/workbench models promote flight-delay 1   make it the champion"
+	@echo "            make app   runs and models in the browser"
 	@echo "            make lab   the notebooks; start with notebooks/explore.ipynb"
 	@echo "            .venv/bin/workbench mlflow    metrics, artifacts and model versions"
 

@@ -96,6 +96,13 @@ def show_run(run: str, as_json: bool) -> int:
         steps = ledger.step_runs(found.id)
         made = {digest for step in steps for digest in (step.outputs or {}).values()}
         models = [each for each in ledger.deliveries() if each.run == found.id or each.digest in made]
+        verdicts = {
+            each.digest: ledger.verdict(each.model, each.version)
+            for each in models
+            if each.version is not None
+        }
+    from workbench.cli.printing import coloured
+
     if as_json:
         from dataclasses import asdict
 
@@ -114,6 +121,10 @@ def show_run(run: str, as_json: bool) -> int:
         )
         since = "" if model.run == found.id else f", the same since run {model.run}"
         click.echo(f"model {model.model}: {version}{since}")
+        if verdict := verdicts.get(model.digest):
+            click.echo(
+                f"verdict: {coloured('done' if verdict.passed else 'failed', str(verdict.content.get('summary', verdict.outcome)))}"
+            )
         if model.evaluation:
             from workbench.cli.scores import print_scores
 

@@ -158,6 +158,15 @@ def test_a_broken_slice_is_named() -> None:
     ).passed
 
 
+def test_being_worse_than_the_champion_is_said_first() -> None:
+    verdict = judge(
+        ALL, evidence(champion={"digest": "c1", "difference": WORSE}, seeds={"auc": [0.1, 0.9]}, baseline={})
+    )
+    assert verdict.outcome == "worse"
+    assert verdict.summary.startswith("failed: not worse than the champion by log_loss: worse")
+    assert verdict.summary.endswith("(and 2 more)")
+
+
 def test_the_first_version_has_no_champion_to_beat() -> None:
     first = [{**each, "champion": None} for each in evidence()["slices"]]
     verdict = judge(ALL, evidence(champion=None, serves=None, slices=first))

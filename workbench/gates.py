@@ -76,9 +76,11 @@ class Verdict:
                 self.outcome,
                 f"{self.outcome} {'to' if self.outcome == 'equivalent' else 'than'} the champion",
             )
-        first = self.failures[0] if self.failures else None
+        if not self.failures:
+            return "failed: no gate is declared"
+        telling = min(self.failures, key=lambda threshold: threshold.gate != "champion")
         more = f" (and {len(self.failures) - 1} more)" if len(self.failures) > 1 else ""
-        return f"failed: {first.name}: {first.reason}{more}" if first else "failed: no gate is declared"
+        return f"failed: {telling.name}: {telling.reason}{more}"
 
     def as_json(self) -> dict[str, Any]:
         return {

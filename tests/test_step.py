@@ -252,3 +252,13 @@ def _until(condition: Callable[[], bool], seconds: float = 30) -> bool:
             return False
         time.sleep(0.02)
     return True
+
+
+def test_an_ordinary_kernel_that_nobody_asked_for_is_mentioned(run_cells: Execute) -> None:
+    changed = {"PYTHONHASHSEED": "7"}  # read by an interpreter at its start only, so a fork cannot follow it
+    result = run_cells("import os\nassert os.environ['PYTHONHASHSEED'] == '7'", environment=changed)
+    assert result.failure is None
+    assert result.notices == (
+        "an ordinary kernel ran it, not a warm one: PYTHONHASHSEED differs, and an interpreter reads it only at its start",
+    )
+    assert run_cells("pass", environment=changed, cold=True).notices == ()

@@ -130,10 +130,14 @@ async def _execute(
         failure = Failure("kernel", f"the kernel '{task.kernel}' did not start: {error}")
     executed.finish(failed=failure is not None)
     report = _exit_report(kernel)
+    ordinary = getattr(kernel.provisioner, "ordinary", None)
     return StepResult(
         seconds=0,
         failure=_scrubbed(failure, executed),
-        notices=tuple(client.notices),
+        notices=(
+            *([f"an ordinary kernel ran it, not a warm one: {ordinary}"] if ordinary else []),
+            *client.notices,
+        ),
         peak_memory=report.peak_memory if report else None,
         outputs={} if failure else task.outputs,
     )

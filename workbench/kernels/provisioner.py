@@ -50,6 +50,8 @@ class WorkbenchProvisioner(LocalProvisioner):
 
     _kernel: KernelProcess | None = None
     _report: KernelExit | None = None
+    ordinary: str | None = None
+    """Why an ordinary kernel was started instead of a warm one, where nobody asked for it."""
 
     @property
     def exit_report(self) -> KernelExit | None:
@@ -82,10 +84,12 @@ class WorkbenchProvisioner(LocalProvisioner):
         local = self._reason_for_local(kwargs)
         if local:
             self.log.warning("kernel started by Jupyter's own provisioner: %s", local)
+            self.ordinary = local
             return await super().launch_kernel(cmd, **kwargs)
         cold = self._reason_for_cold(cmd, kwargs["env"])
         if cold and not self.cold:
             self.log.warning("cold kernel: %s", cold)
+            self.ordinary = cold
         streams = {
             name: _descriptor(kwargs[name])
             for name in ("stdin", "stdout", "stderr")

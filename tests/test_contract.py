@@ -402,6 +402,16 @@ def test_allowed_values_may_widen() -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["severity", "min", "columns", "values", "a.b"])
+def test_a_name_may_be_a_word_of_the_file(name: str) -> None:
+    columns = {**BASE.as_dict()["columns"], name: {"type": "int", "nullable": True}}
+    changes = diff(BASE, changed(columns=columns, rules={"r": "a < 9", name: "a > 1"}))
+    assert [(change.place, change.direction) for change in changes] == [
+        (f"columns.{name}", "stricter"),
+        (f"rules.{name}", "stricter"),
+    ]
+
+
 def test_the_order_of_columns_is_a_difference() -> None:
     turned = replace(BASE, columns=tuple(reversed(BASE.columns)))
     assert "order of columns" in str(diff(BASE, turned)[0])

@@ -211,7 +211,7 @@ def test_freshness() -> None:
     agreed = contract({"x": {"type": "date", "nullable": True}}, freshness={"column": "x", "days": 3})
     frame = pd.DataFrame({"x": pd.to_datetime(["2013-01-01", None, "2013-01-06"])})
     assert check(frame, agreed, now=NOW).stops == (
-        "column 'x' its latest value 2013-01-06T00:00 is 4.0 days old, expected at most 3",
+        "column 'x' ends at 2013-01-06, 4.0 days ago; expected at most 3 days",
     )
     assert check(frame, agreed, now=NOW - dt.timedelta(days=1)).passed
     assert not check(frame, agreed).passed
@@ -219,7 +219,15 @@ def test_freshness() -> None:
         {"x": {"type": "date", "nullable": True}}, freshness={"column": "x", "days": 3, "severity": "warn"}
     )
     assert len(check(frame, warning, now=NOW).warnings) == 1
-    assert check(frame.iloc[:0], agreed, now=NOW).passed
+    wrong = pd.DataFrame({"x": pd.to_datetime(["2013-01-06", "2013-01-08T12:00"], format="ISO8601")})
+    assert check(wrong, agreed, now=NOW).stops == check(frame, agreed, now=NOW).stops
+
+
+@pytest.mark.parametrize("values", [[], [None], [pd.NaT, pd.NaT]])
+def test_freshness_that_cannot_be_judged_does_not_pass(values: list[Any]) -> None:
+    agreed = contract({"x": {"type": "date", "nullable": True}}, freshness={"column": "x", "days": 3})
+    checked = check(pd.DataFrame({"x": pd.to_datetime(pd.Series(values, dtype=object))}), agreed, now=NOW)
+    assert checked.stops == ("column 'x' has no value, so how fresh the data are cannot be said",)
 
 
 def test_keys_of_several_columns() -> None:

@@ -57,11 +57,11 @@ def evil() -> Contract:
 def test_every_text_is_escaped(evil: Contract) -> None:
     frame = pd.DataFrame({EVIL: [EVIL + "x", EVIL], "k": ["a", EVIL], "n": [9, np.nan], "<b>": [1, 2]})
     checked = check(frame, evil)
-    outline = Outline(contract_page(checked, {EVIL: 0.5}))
+    outline = Outline(contract_page(checked, {EVIL: 0.5}, EVIL))
     assert outline.open == []
     assert set(outline.tags).isdisjoint({"script", "b>", "img", "link", "iframe"})
     assert outline.links == []
-    assert outline.text.count(EVIL) >= 8
+    assert outline.text.count(EVIL) >= 9
     assert "column '<b>' is no column of the contract" in outline.text
 
 

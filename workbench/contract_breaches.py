@@ -30,7 +30,7 @@ class ColumnChecks:
     def breaches(self, frame: pd.DataFrame, read: Values) -> Iterator[Breach]:
         """One for each thing asked, whether or not a row breaks it."""
         column, rows = self.column, len(read.missing)
-        there = ~read.missing if read.wrong is None else ~(read.missing | read.wrong)
+        there = read.there
         if not column.nullable:
             yield self._breach(frame, "is missing", read.missing)
         if read.wrong is not None:
@@ -122,9 +122,7 @@ def _judged(names: Iterable[str], read: Mapping[str, Values], rows: int) -> Mask
     """Rows in which each of these columns has a value of its type."""
     judged = np.ones(rows, dtype=bool)
     for name in names:
-        judged &= ~read[name].missing
-        if (wrong := read[name].wrong) is not None:
-            judged &= ~wrong
+        judged &= read[name].there
     return judged
 
 

@@ -126,13 +126,21 @@ class Checker:
         if contract.max_rows is not None and rows > contract.max_rows:
             found.append(Skew("", f"{rows:,} rows, expected at most {contract.max_rows:,}"))
         fresh = contract.freshness
-        if fresh and (values := read.get(fresh.column)) and not values.missing.all():
-            latest = values.values[~values.missing].max()
-            age = (np.datetime64(utc(now.isoformat())) - latest) / np.timedelta64(1, "D")
-            if age > fresh.days:
-                message = f"its latest value {latest.astype('datetime64[m]')} is {age:.1f} days old, expected at most {fresh.days:g}"
-                found.append(Skew(fresh.column, message, stops=fresh.severity == "stop"))
+        if fresh and fresh.column in read and (message := _age(read[fresh.column], fresh.days, now)):
+            found.append(Skew(fresh.column, message, stops=fresh.severity == "stop"))
         return found
+
+
+def _age(values: Values, days: float, now: datetime) -> str:
+    """What is wrong with how old the latest value is; empty where nothing is."""
+    times = values.values[values.there]
+    if not len(times):
+        return "has no value, so how fresh the data are cannot be said"
+    age = (np.datetime64(utc(now.isoformat())) - times.max()) / np.timedelta64(1, "D")
+    if age <= days:
+        return ""
+    latest = str(times.max().astype("datetime64[m]")).replace("T00:00", "")
+    return f"ends at {latest}, {age:.1f} days ago; expected at most {days:g} days"
 
 
 def _nearest(name: str, known: Iterable[Any]) -> str:

@@ -31,6 +31,11 @@ class Values:
     found: str = ""
     """What the column is, where no value in it is of the type: the column as a whole is wrong then."""
 
+    @property
+    def there(self) -> Mask:
+        """Rows that have a value of the type."""
+        return ~self.missing if self.wrong is None else ~(self.missing | self.wrong)
+
 
 def read_column(series: pd.Series[Any], kind: str) -> Values:
     """A column as one of a contract's types.

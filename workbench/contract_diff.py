@@ -52,16 +52,13 @@ def _between(place: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iter
         if was == now:
             continue
         here = f"{place}.{key}" if place else key
-        tables = key in ("columns", "rules", "rows", "freshness", "quarantine") or place in (
-            "columns",
-            "rules",
-        )
-        if tables and isinstance(was, Mapping) and isinstance(now, Mapping):
+        entry = place in ("columns", "rules")  # its key is a name, whatever it says
+        if isinstance(was, Mapping) and isinstance(now, Mapping):
             yield from _between(here, was, now)
-        elif key in ("columns", "rules", "rows") and isinstance(was or now, Mapping):
+        elif not entry and key in ("columns", "rules", "rows"):
             yield from _between(here, was or {}, now or {})
         else:
-            yield Change(here, was, now, _direction(here, key, was, now))
+            yield Change(here, was, now, _added(was, now) if entry else _direction(here, key, was, now))
 
 
 def _direction(place: str, key: str, old: Any, new: Any) -> Direction:

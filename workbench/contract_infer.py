@@ -155,8 +155,7 @@ def _kind(series: pd.Series[Any], dtype: str) -> Type | None:
 
 def _propose(name: str, series: pd.Series[Any], kind: Type, nullable: bool) -> Column:
     read = read_column(series, kind)
-    there = ~read.missing if read.wrong is None else ~(read.missing | read.wrong)
-    values = read.values[there]
+    values = read.values[read.there]
     nullable = nullable or bool(read.missing.any())
     different = len(pd.unique(values)) if kind in ("int", "text") else 0
     unique = kind in ("int", "text") and not nullable and different == len(series) >= KEY_ROWS

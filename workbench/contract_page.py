@@ -42,10 +42,12 @@ MEANING = {
 }
 
 
-def contract_page(checked: Checked, skews: Mapping[str, float] | None = None) -> str:
+def contract_page(
+    checked: Checked, skews: Mapping[str, float] | None = None, reference: str = "the reference"
+) -> str:
     """A self-contained page without scripts; every text from the data or the contract is escaped.
 
-    `skews` is how far each column is from a reference (`contract_skew.skew`).
+    `skews` is how far each column is from a reference (`contract_skew.skew`), `reference` what that is, in words.
     """
     contract = checked.contract
     word = "passed" if checked.passed else "stopped"
@@ -55,7 +57,7 @@ def contract_page(checked: Checked, skews: Mapping[str, float] | None = None) ->
         _tiles(checked),
         _messages(checked),
         _rules(checked),
-        _columns(checked, skews or {}),
+        _columns(checked, skews or {}, reference),
         _never(checked),
     ]
     title = f"<title>Contract {escape(contract.name)}: {word}</title>"
@@ -110,7 +112,7 @@ def _rule(breach: Breach, most: int) -> str:
     )
 
 
-def _columns(checked: Checked, skews: Mapping[str, float]) -> str:
+def _columns(checked: Checked, skews: Mapping[str, float], reference: str) -> str:
     spreads = profile(checked.frame, checked.contract)
     heads = [
         "column",
@@ -126,8 +128,8 @@ def _columns(checked: Checked, skews: Mapping[str, float]) -> str:
         for column in checked.contract.columns
     )
     note = (
-        "<p class='muted'>Skew is the Jensen-Shannon divergence from the reference, 0 (alike) to 1 (nothing in common); "
-        "it is reported, not enforced.</p>"
+        f"<p class='muted'>Skew is the Jensen-Shannon divergence from {escape(reference)}: 0 is alike, 1 has nothing in "
+        "common. It is reported, not enforced.</p>"
         if skews
         else ""
     )

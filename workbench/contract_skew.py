@@ -67,7 +67,7 @@ def divergence(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> float:
 
 def _spread(read: Values, kind: str) -> Profile:
     rows = len(read.missing)
-    values = _there(read)
+    values = read.values[read.there]
     known: dict[str, Any] = {"rows": rows}
     if kind in ("text", "category", "bool"):
         counted = pd.Series(values).value_counts()
@@ -104,10 +104,6 @@ def _summary(values: NDArray[Any], numbers: NDArray[np.float64]) -> dict[str, An
     return {**shown, "histogram": [round(count / total, 4) for count in counts.tolist()]}
 
 
-def _there(read: Values) -> NDArray[Any]:
-    return read.values[~read.missing if read.wrong is None else ~(read.missing | read.wrong)]
-
-
 def _numbers(values: NDArray[Any]) -> NDArray[np.float64]:
     if values.dtype.kind == "M":
         values = values.astype("datetime64[s]").astype("int64")
@@ -116,7 +112,7 @@ def _numbers(values: NDArray[Any]) -> NDArray[np.float64]:
 
 def _shares(read: Values, known: Profile) -> NDArray[np.float64]:
     """The share of each bin of a profile, and of the missing values at the end."""
-    values, rows = _there(read), max(1, len(read.missing))
+    values, rows = read.values[read.there], max(1, len(read.missing))
     if "values" in known:
         names = known["values"]
         counted = pd.Series(values).astype(str).value_counts() if len(values) else {}

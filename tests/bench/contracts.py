@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.contract import Contract, contract_of, read_contract
-from workbench.contract_check import check
+from workbench.contracts.check import check
+from workbench.contracts.contract import Contract, contract_of, read_contract
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from workbench.cli import main
-from workbench.contract import read_contract
+from workbench.contracts.contract import read_contract
 from workbench.settings import Project
 
 CONTRACT = """\

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from workbench.contract import FOLDER, read_contract
+from workbench.contracts.contract import FOLDER, read_contract
 from workbench.errors import Problem, SpecError, did_you_mean
 from workbench.imports import ProjectModules, package_versions
 from workbench.loading import load_pipeline

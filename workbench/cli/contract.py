@@ -13,8 +13,8 @@ from workbench.cli.tables import table_of
 from workbench.errors import BadInput
 
 if TYPE_CHECKING:
-    from workbench.contract import Contract
-    from workbench.contract_result import Checked
+    from workbench.contracts.contract import Contract
+    from workbench.contracts.result import Checked
 
 
 @click.command(
@@ -46,13 +46,13 @@ def infer_contract(
     """Propose a contract for a table: ranges widened, to be reviewed by a person."""
     import re
 
-    from workbench.contract import contract_text, write_contract
+    from workbench.contracts.contract import contract_text, write_contract
 
     if output is not None and output.exists() and not force:
         raise BadInput(f"'{output}' is there already; --force writes over it")
     path, default = table_of(source)
-    from workbench.contract_infer import infer, remarks
-    from workbench.contract_tables import read_table
+    from workbench.contracts.infer import infer, remarks
+    from workbench.contracts.tables import read_table
 
     chosen = name or re.sub(r"[^A-Za-z0-9_-]+|^(?=[^A-Za-z_])", "_", default)
     frame = read_table(path)
@@ -97,9 +97,9 @@ def check_file(
     if features:
         wanted = wanted.of_features()
     path, _ = table_of(source)
-    from workbench.contract_check import check
-    from workbench.contract_skew import profile, skew
-    from workbench.contract_tables import read_table
+    from workbench.contracts.check import check
+    from workbench.contracts.skew import profile, skew
+    from workbench.contracts.tables import read_table
 
     frame = read_table(path, wanted)
     skews: dict[str, float] = {}
@@ -108,7 +108,7 @@ def check_file(
         skews = skew(known, frame, wanted)
     checked = check(frame, wanted)
     if report is not None:
-        from workbench.contract_page import contract_page
+        from workbench.contracts.page import contract_page
 
         report.parent.mkdir(parents=True, exist_ok=True)
         report.write_text(contract_page(checked, skews), encoding="utf-8")
@@ -133,7 +133,7 @@ def diff_contracts(old: str, new: str, as_json: bool) -> int:
     from dataclasses import asdict
 
     from workbench.cli.printing import print_json
-    from workbench.contract_diff import diff
+    from workbench.contracts.diff import diff
 
     changes = diff(_find(old), _find(new))
     if as_json:
@@ -180,7 +180,7 @@ def show_contract(contract: str, as_json: bool) -> int:
 
 
 def _find(name: str) -> Contract:
-    from workbench.contract import FOLDER, find_contract, read_contract
+    from workbench.contracts.contract import FOLDER, find_contract, read_contract
     from workbench.settings import find_project
 
     path = Path(name)
@@ -192,7 +192,7 @@ def _find(name: str) -> Contract:
 def _valid_name(name: str) -> str:
     import re
 
-    from workbench.contract_schema import NAME
+    from workbench.contracts.schema import NAME
 
     if not re.fullmatch(NAME, name):
         raise BadInput(

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from workbench.contract import Contract
-from workbench.contract_columns import Values, read_column
+from workbench.contracts.columns import Values, read_column
+from workbench.contracts.contract import Contract
 
 Profile = Mapping[str, Any]
 """Of each column: rows, shares, and the edges or values they belong to. Plain values, for JSON."""

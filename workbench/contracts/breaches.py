@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.contract import Column, Rule, Unique
-from workbench.contract_columns import Mask, Values
-from workbench.contract_result import Breach, Examples
-from workbench.contract_rules import utc
+from workbench.contracts.columns import Mask, Values
+from workbench.contracts.contract import Column, Rule, Unique
+from workbench.contracts.result import Breach, Examples
+from workbench.contracts.rules import utc
 
 EXAMPLES = 5
 """Bad values shown for each rule."""

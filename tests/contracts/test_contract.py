@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.contract import (
+from workbench.contracts.contract import (
     Column,
     Contract,
     Freshness,
@@ -22,9 +22,9 @@ from workbench.contract import (
     read_contract,
     write_contract,
 )
-from workbench.contract_diff import diff
-from workbench.contract_rules import parse_rule
-from workbench.contract_schema import (
+from workbench.contracts.diff import diff
+from workbench.contracts.rules import parse_rule
+from workbench.contracts.schema import (
     COLUMN_KEYS,
     CONTRACT_KEYS,
     FRESHNESS_KEYS,
@@ -428,7 +428,7 @@ def test_reading_imports_nothing_heavy() -> None:
     import sys
 
     code = (
-        "import sys\nfrom workbench.contract import read_contract\nfrom workbench.contract_diff import diff\n"
+        "import sys\nfrom workbench.contracts.contract import read_contract\nfrom workbench.contracts.diff import diff\n"
         f"c = read_contract({str(REPOSITORY / 'notebooks' / 'contracts' / 'flights.yaml')!r})\ndiff(c, c)\n"
         "print([name for name in ('pandas', 'numpy', 'pandera', 'pydantic') if name in sys.modules])"
     )

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from workbench.contract import Contract
-from workbench.contract_rules import utc
+from workbench.contracts.contract import Contract
+from workbench.contracts.rules import utc
 
 Direction = Literal["looser", "stricter", "other"]
 """Looser: data that was refused or set aside may now pass. Stricter: the reverse. Other: neither, or both."""

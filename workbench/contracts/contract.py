@@ -1,6 +1,6 @@
 """A contract: what one data set must be like, read from a file that is reviewed like code.
 
-Values only; nothing here imports pandas. `contract_check` holds data against a contract, `contract_infer` proposes one.
+Values only; nothing here imports pandas. `check` holds data against a contract, `infer` proposes one.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from workbench.contract_rules import Expression, parse_rule
-from workbench.contract_schema import contract_problems
+from workbench.contracts.rules import Expression, parse_rule
+from workbench.contracts.schema import contract_problems
 from workbench.errors import ContractError, Problem, SpecError, did_you_mean
 from workbench.yamls import parse_value, read_yaml
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.contract_rules import RuleError, parse_rule
+from workbench.contracts.rules import RuleError, parse_rule
 
 TYPES = {
     "n": "int", "x": "float", "s": "text", "k": "category", "b": "bool", "d": "date", "t": "datetime",

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.contract import Column, contract_of, contract_text
-from workbench.contract_check import check
-from workbench.contract_infer import infer, remarks, schema_of
+from workbench.contracts.check import check
+from workbench.contracts.contract import Column, contract_of, contract_text
+from workbench.contracts.infer import infer, remarks, schema_of
 from workbench.errors import BadInput
 
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.contract import Contract, Severity
+from workbench.contracts.contract import Contract, Severity
 from workbench.errors import ContractError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from workbench.contract_columns import Mask
+    from workbench.contracts.columns import Mask
 
 Examples = tuple[tuple[int, str], ...]
 """Rows, counted from 0, and their values as people read them."""

@@ -7,7 +7,7 @@ from zipfile import BadZipFile
 
 import pandas as pd
 
-from workbench.contract import Contract
+from workbench.contracts.contract import Contract
 from workbench.errors import BadInput
 
 SUFFIXES = (".parquet", ".csv", ".csv.gz", ".csv.zip")

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.contract import Contract, contract_of, read_contract
-from workbench.contract_check import check, enforce
-from workbench.contract_infer import schema_of
-from workbench.contract_result import Checked
+from workbench.contracts.check import check, enforce
+from workbench.contracts.contract import Contract, contract_of, read_contract
+from workbench.contracts.infer import schema_of
+from workbench.contracts.result import Checked
 from workbench.errors import ContractError
 
 REPOSITORY = Path(__file__).parent.parent
@@ -373,7 +373,7 @@ def test_checking_does_not_import_pandera() -> None:
     import sys
 
     code = (
-        "import sys, pandas as pd\nfrom workbench.contract import contract_of\nfrom workbench.contract_check import check\n"
+        "import sys, pandas as pd\nfrom workbench.contracts.contract import contract_of\nfrom workbench.contracts.check import check\n"
         "c = contract_of({'contract': 'c', 'columns': {'x': {'type': 'int'}}})\n"
         "assert check(pd.DataFrame({'x': [1]}), c).passed\nprint('pandera' in sys.modules)"
     )

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.contract import Contract, contract_of
-from workbench.contract_skew import divergence, profile, skew
+from workbench.contracts.contract import Contract, contract_of
+from workbench.contracts.skew import divergence, profile, skew
 
 
 def of(kind: str, **more: Any) -> Contract:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from workbench.contract import Column, Contract, Type
-from workbench.contract_columns import read_column
+from workbench.contracts.columns import read_column
+from workbench.contracts.contract import Column, Contract, Type
 from workbench.errors import BadInput
 
 if TYPE_CHECKING:

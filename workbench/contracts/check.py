@@ -1,7 +1,7 @@
 """Hold a data frame against a contract: which rows are kept, which are set aside and why, what stops everything.
 
 One engine for a year of rows and for the one row of a request: what a contract asks is worked out once (`Checker`), each
-rule is then one pass over an array. pandera, which infers and exchanges contracts (`contract_infer`), is not the engine:
+rule is then one pass over an array. pandera, which infers and exchanges contracts (`infer`), is not the engine:
 it takes 30 to 40 ms for one row of 30 columns, and builds one object for every bad value (6.7 million, 32 s, when a feed
 of 336,776 rows breaks; pandera 0.35). The tests hold both against each other.
 """
@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.contract import Contract
-from workbench.contract_breaches import ColumnChecks, callers_breaches, examples, rule_breach, unique_breach
-from workbench.contract_columns import Values, read_column
-from workbench.contract_result import Breach, Checked, Skew
-from workbench.contract_rules import utc
+from workbench.contracts.breaches import ColumnChecks, callers_breaches, examples, rule_breach, unique_breach
+from workbench.contracts.columns import Values, read_column
+from workbench.contracts.contract import Contract
+from workbench.contracts.result import Breach, Checked, Skew
+from workbench.contracts.rules import utc
 from workbench.errors import did_you_mean
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from typing import Any
 
-from workbench.contract import Column
-from workbench.contract_result import Breach, Checked
-from workbench.contract_skew import Profile, profile
+from workbench.contracts.contract import Column
+from workbench.contracts.result import Breach, Checked
+from workbench.contracts.skew import Profile, profile
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1f2933; max-width: 76rem; margin: 2rem auto; padding: 0 1.5rem }
@@ -47,7 +47,7 @@ def contract_page(
 ) -> str:
     """A self-contained page without scripts; every text from the data or the contract is escaped.
 
-    `skews` is how far each column is from a reference (`contract_skew.skew`), `reference` what that is, in words.
+    `skews` is how far each column is from a reference (`skew.skew`), `reference` what that is, in words.
     """
     contract = checked.contract
     word = "passed" if checked.passed else "stopped"

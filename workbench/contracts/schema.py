@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from workbench.contract_rules import KINDS, RuleError, parse_rule, utc
+from workbench.contracts.rules import KINDS, RuleError, parse_rule, utc
 from workbench.errors import did_you_mean
 from workbench.yamls import Place
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from workbench.contract import contract_of
-from workbench.contract_check import check
-from workbench.contract_tables import read_table
+from workbench.contracts.check import check
+from workbench.contracts.contract import contract_of
+from workbench.contracts.tables import read_table
 from workbench.errors import BadInput
 
 CONTRACT = contract_of({

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workbench.contract import Contract, contract_of
-from workbench.contract_check import check
-from workbench.contract_page import contract_page
+from workbench.contracts.check import check
+from workbench.contracts.contract import Contract, contract_of
+from workbench.contracts.page import contract_page
 
 EVIL = "<script>alert(1)</script>'\"&"
 

@@ -20,7 +20,7 @@ from workbench.contracts.infer import schema_of
 from workbench.contracts.result import Checked
 from workbench.errors import ContractError
 
-REPOSITORY = Path(__file__).parent.parent
+REPOSITORY = Path(__file__).parents[2]
 NOW = dt.datetime(2013, 1, 10, tzinfo=dt.UTC)
 
 

@@ -34,7 +34,7 @@ from workbench.contracts.schema import (
 )
 from workbench.errors import ContractError, SpecError
 
-REPOSITORY = Path(__file__).parent.parent
+REPOSITORY = Path(__file__).parents[2]
 
 GOOD = """\
 contract: trips

@@ -18,11 +18,13 @@ from typing import Any
 import nbformat
 import psutil
 import pytest
+from ipykernel.kernelspec import get_kernel_dict
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
+from workbench import kernels
 from workbench.kernels import KernelHost, kernel_manager, linux
 
 from .conftest import Started, gone, in_kernel, started, wait_until
@@ -232,6 +234,28 @@ def test_debugger(host: KernelHost, cold: bool) -> None:
             return info["success"], attached["success"], stack
 
     assert asyncio.run(execute()) == (True, True, [("f", 2), ("<module>", 4)])
+
+
+def test_the_kernelspec_promises_what_ipykernels_own_does() -> None:
+    ours = json.loads((Path(kernels.__file__).parent / "kernelspec" / "kernel.json").read_text())
+    assert ours["metadata"].pop("kernel_provisioner") == {"provisioner_name": "workbench-provisioner"}
+    for key in ("language", "metadata", "kernel_protocol_version"):
+        assert ours[key] == get_kernel_dict()[key]
+
+
+def test_encryption_where_it_is_required(host: KernelHost) -> None:
+    async def execute() -> tuple[bool, str]:
+        km = kernel_manager("python3", host=host)
+        await km.start_kernel(transport_encryption="required")
+        client = km.client()
+        client.start_channels()
+        await client.wait_for_ready(timeout=30)
+        printed = await Started(km, client).run(WHO)
+        client.stop_channels()
+        await km.shutdown_kernel(now=True)
+        return "curve_publickey" in km.get_connection_info(), printed
+
+    assert asyncio.run(execute()) == (True, "workbench")
 
 
 def test_widgets_state_is_kept(host: KernelHost) -> None:

@@ -3,73 +3,105 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import nbformat
+import psutil
 import pytest
+from ipykernel.kernelspec import get_kernel_dict
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
+from workbench import kernels
 from workbench.kernels import KernelHost, kernel_manager, linux
 
-from .conftest import gone, in_kernel, started, wait_until
+from .conftest import Started, gone, in_kernel, started, wait_until
 
 BIN = Path(sys.executable).parent
 WHO = "import os, sys\nprint('workbench' if 'kernel-guard' in open(f'/proc/{os.getppid()}/comm').read() else 'other')"
 
 
+TOOLS = {
+    "papermill": (f"{BIN}/papermill", "notebook.ipynb", "out.ipynb", "-k", "workbench"),
+    "nbconvert": (
+        *(f"{BIN}/jupyter", "nbconvert", "--to", "notebook", "--execute", "notebook.ipynb"),
+        *("--ExecutePreprocessor.kernel_name=workbench", "--output", "out"),
+    ),
+    "execute": (f"{BIN}/jupyter", "execute", "--kernel_name=workbench", "--output", "out", "notebook.ipynb"),
+    "nbval": (
+        *(sys.executable, "-m", "pytest", "--nbval", "--nbval-kernel-name", "workbench"),
+        *("-p", "no:cacheprovider", "-q", "notebook.ipynb"),
+    ),
+}
+
+
 @pytest.fixture
-def notebook(tmp_path: Path) -> Path:
-    cell = new_code_cell(WHO, outputs=[new_output("stream", text="workbench\n")], execution_count=1)
-    spec = {"name": "workbench", "display_name": "warm", "language": "python"}
-    path = tmp_path / "notebook.ipynb"
-    nbformat.write(new_notebook(cells=[cell], metadata={"kernelspec": spec}), path)
-    return path
+def sockets() -> Iterator[Path]:
+    """Where kernel hosts make their folders; a short path, as sockets need one."""
+    with tempfile.TemporaryDirectory(prefix="wb-") as folder:
+        yield Path(folder)
 
 
-def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+@pytest.fixture
+def run(tmp_path: Path, sockets: Path) -> Callable[[str, str], subprocess.CompletedProcess[str]]:
+    """Have a tool execute a notebook with one cell; when it has ended, nothing of its kernel is left."""
+
+    def run(tool: str, code: str) -> subprocess.CompletedProcess[str]:
+        cell = new_code_cell(code, outputs=[new_output("stream", text="workbench\n")], execution_count=1)
+        spec = {"name": "python3", "display_name": "cold", "language": "python"}
+        nbformat.write(new_notebook(cells=[cell], metadata={"kernelspec": spec}), tmp_path / "notebook.ipynb")
+        env = {**os.environ, "XDG_RUNTIME_DIR": str(sockets)}
+        done = subprocess.run(
+            TOOLS[tool], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False
+        )
+        wait_until(lambda: not list(sockets.iterdir()) and not _processes_in(tmp_path))
+        return done
+
+    return run
 
 
-def printed(path: Path) -> str:
-    return str(nbformat.read(path, 4).cells[-1].outputs[0].text)
+def _processes_in(folder: Path) -> list[int]:
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if Path(process.cwd()) == folder:
+                found.append(process.pid)
+    return found
 
 
-def test_papermill(notebook: Path) -> None:
-    result = run(notebook.parent, f"{BIN}/papermill", notebook.name, "out.ipynb", "-k", "workbench")
-    assert result.returncode == 0, result.stderr
-    assert printed(notebook.parent / "out.ipynb") == "workbench\n"
-    assert "encryption" not in result.stderr
+@pytest.mark.parametrize("tool", TOOLS)
+def test_a_tool_by_name_of_the_kernelspec(run: Any, tmp_path: Path, tool: str) -> None:
+    done = run(tool, WHO)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "encryption" not in done.stderr
+    if tool != "nbval":  # which compares with the stored output itself
+        assert nbformat.read(tmp_path / "out.ipynb", 4).cells[-1].outputs[0].text == "workbench\n"
 
 
-def test_nbconvert(notebook: Path) -> None:
-    options = (
-        "--to",
-        "notebook",
-        "--execute",
-        "--ExecutePreprocessor.kernel_name=workbench",
-        "--output",
-        "out",
-    )
-    result = run(notebook.parent, f"{BIN}/jupyter", "nbconvert", *options, notebook.name)
-    assert result.returncode == 0, result.stderr
-    assert printed(notebook.parent / "out.ipynb") == "workbench\n"
+@pytest.mark.parametrize("tool", TOOLS)
+def test_a_failing_cell_fails_the_tool(run: Any, tool: str) -> None:
+    done = run(tool, "import subprocess\nsubprocess.Popen(['sleep', '600'], start_new_session=True)\n1 / 0")
+    assert done.returncode == 1
+    assert "ZeroDivisionError" in done.stdout + done.stderr
 
 
-def test_nbval(notebook: Path) -> None:
-    options = ("--nbval", "--nbval-kernel-name", "workbench", "-p", "no:cacheprovider", "-q")
-    result = run(notebook.parent, sys.executable, "-m", "pytest", *options, notebook.name)
-    assert result.returncode == 0, result.stdout
+@pytest.mark.parametrize("tool", sorted({*TOOLS} - {"nbval"}))  # it waits for a dead kernel for half an hour
+def test_a_dying_kernel_fails_the_tool(run: Any, tool: str) -> None:
+    done = run(tool, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
+    assert done.returncode == (138 if tool == "papermill" else 1)  # papermill's own code for it
+    assert "DeadKernelError" in done.stdout + done.stderr
 
 
 def test_nbclient_ends_the_kernel_and_leaves_no_thread(host: KernelHost) -> None:
@@ -103,22 +135,26 @@ def test_blocking_manager_restarts(tmp_path: Path) -> None:
     assert not Path(km.connection_file).exists()
 
 
-def test_a_stream_of_the_owner_is_used(host: KernelHost, tmp_path: Path) -> None:
-    async def execute() -> None:
-        with (tmp_path / "stderr").open("wb") as stream:
-            km = kernel_manager("python3", host=host)
-            await km.start_kernel(stderr=stream, cwd=str(tmp_path))
-            client = km.client()
-            client.start_channels()
-            await client.wait_for_ready(timeout=30)
-            await client.execute_interactive(
-                "import sys; sys.__stderr__.write('direct'); sys.__stderr__.flush()"
-            )
-            client.stop_channels()
-            await km.shutdown_kernel(now=True)
+@pytest.mark.parametrize("merged", [False, True], ids=["stderr", "stderr to stdout"])
+def test_streams_of_the_owner_are_used(host: KernelHost, tmp_path: Path, merged: bool) -> None:
+    """As `subprocess.Popen` takes them: files, DEVNULL, STDOUT."""
+    code = "import os\nos.write(1, b'out ')\nos.write(2, b'err')\nprint(os.readlink('/proc/self/fd/0'))"
 
-    asyncio.run(execute())
-    assert not (tmp_path / "stdout").exists()
+    async def execute(file: Any) -> str:
+        km = kernel_manager("python3", host=host)
+        streams = {"stdout": file, "stderr": subprocess.STDOUT} if merged else {"stderr": file}
+        await km.start_kernel(stdin=subprocess.DEVNULL, cwd=str(tmp_path), **streams)
+        client = km.client()
+        client.start_channels()
+        await client.wait_for_ready(timeout=30)
+        printed = await Started(km, client).run(f"{WHO}\n{code}")
+        client.stop_channels()
+        await km.shutdown_kernel(now=True)
+        return printed
+
+    with (tmp_path / "file").open("wb") as file:
+        assert asyncio.run(execute(file)).splitlines() == ["workbench", os.devnull]
+    assert (tmp_path / "file").read_text() == ("out err" if merged else "err")
 
 
 def test_pipes_are_left_to_jupyter(host: KernelHost) -> None:
@@ -198,6 +234,28 @@ def test_debugger(host: KernelHost, cold: bool) -> None:
             return info["success"], attached["success"], stack
 
     assert asyncio.run(execute()) == (True, True, [("f", 2), ("<module>", 4)])
+
+
+def test_the_kernelspec_promises_what_ipykernels_own_does() -> None:
+    ours = json.loads((Path(kernels.__file__).parent / "kernelspec" / "kernel.json").read_text())
+    assert ours["metadata"].pop("kernel_provisioner") == {"provisioner_name": "workbench-provisioner"}
+    for key in ("language", "metadata", "kernel_protocol_version"):
+        assert ours[key] == get_kernel_dict()[key]
+
+
+def test_encryption_where_it_is_required(host: KernelHost) -> None:
+    async def execute() -> tuple[bool, str]:
+        km = kernel_manager("python3", host=host)
+        await km.start_kernel(transport_encryption="required")
+        client = km.client()
+        client.start_channels()
+        await client.wait_for_ready(timeout=30)
+        printed = await Started(km, client).run(WHO)
+        client.stop_channels()
+        await km.shutdown_kernel(now=True)
+        return "curve_publickey" in km.get_connection_info(), printed
+
+    assert asyncio.run(execute()) == (True, "workbench")
 
 
 def test_widgets_state_is_kept(host: KernelHost) -> None:

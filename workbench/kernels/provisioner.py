@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
+import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ from workbench.errors import KernelError
 from workbench.kernels import threads
 from workbench.kernels.client import KernelHost, KernelProcess, host, is_supported
 from workbench.kernels.wire import KernelExit, Launch
+
+STREAMS = ("stdin", "stdout", "stderr")
 
 DEATH_WAIT = 3.0
 """Seconds to wait for the report of a kernel that was killed; it comes within milliseconds."""
@@ -90,24 +94,21 @@ class WorkbenchProvisioner(LocalProvisioner):
         if cold and not self.cold:
             self.log.warning("cold kernel: %s", cold)
             self.ordinary = cold
-        streams = {
-            name: _descriptor(kwargs[name])
-            for name in ("stdin", "stdout", "stderr")
-            if kwargs.get(name) is not None
-        }
-        launch = Launch(
-            argv=tuple(str(Path(part).expanduser()) if part.startswith("~") else part for part in cmd),
-            env=threads.with_limits(kwargs["env"], self.threads),
-            cwd=str(kwargs.get("cwd") or Path.cwd()),
-            warm=not cold,
-            imports=tuple(self.imports),
-            memory_limit=self.memory_limit,
-            threads=self.threads,
-            learn=not cold and not self.imports,
-            streams=tuple(streams),
-        )
-        self._report = None
-        self._kernel = await self._started(launch, list(streams.values()))
+        with contextlib.ExitStack() as opened:
+            streams = _streams(kwargs, opened)
+            launch = Launch(
+                argv=tuple(str(Path(part).expanduser()) if part.startswith("~") else part for part in cmd),
+                env=threads.with_limits(kwargs["env"], self.threads),
+                cwd=str(kwargs.get("cwd") or Path.cwd()),
+                warm=not cold,
+                imports=tuple(self.imports),
+                memory_limit=self.memory_limit,
+                threads=self.threads,
+                learn=not cold and not self.imports,
+                streams=tuple(streams),
+            )
+            self._report = None
+            self._kernel = await self._started(launch, list(streams.values()))
         self.pid = self.pgid = self._kernel.pid
         self.cwd = launch.cwd
         return self.connection_info
@@ -193,8 +194,8 @@ class WorkbenchProvisioner(LocalProvisioner):
             return f"no kernel host on {sys.platform}"
         if kwargs.get("independent"):
             return "it is to outlive this process"
-        for name in ("stdin", "stdout", "stderr"):
-            if kwargs.get(name) is not None and _descriptor(kwargs[name]) < 0:
+        for name in STREAMS:
+            if kwargs.get(name) == subprocess.PIPE:
                 return f"{name} is a pipe of this process"
         return None
 
@@ -225,9 +226,19 @@ def _is_python(argv: list[str]) -> bool:
     return rest[:2] in (["-m", "ipykernel_launcher"], ["-m", "ipykernel"])
 
 
-def _descriptor(stream: Any) -> int:
-    """As `subprocess.Popen` takes it: a descriptor or a file; negative for a pipe that would have to be made."""
-    return stream if isinstance(stream, int) else int(stream.fileno())
+def _streams(given: Mapping[str, Any], opened: contextlib.ExitStack) -> dict[str, int]:
+    """The descriptors that are `given` as `subprocess.Popen` takes them; `opened` closes those made here."""
+    streams: dict[str, int] = {}
+    for name in STREAMS:
+        stream = given.get(name)
+        if stream == subprocess.DEVNULL:
+            streams[name] = os.open(os.devnull, os.O_RDWR)
+            opened.callback(os.close, streams[name])
+        elif stream == subprocess.STDOUT:
+            streams[name] = streams.get("stdout", 1)
+        elif stream is not None:
+            streams[name] = stream if isinstance(stream, int) else int(stream.fileno())
+    return streams
 
 
 async def _until(

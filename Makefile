@@ -55,8 +55,8 @@ fix: $(READY) ## format, repair what ruff can, strip the notebooks' outputs
 	@$(RUN)/ruff check --fix .
 	@$(RUN)/ruff format .
 
-bench: $(READY) ## measure what the README claims
-	@$(RUN)/python -m benchmarks
+bench: $(READY) ## measure what the README claims against its peers: ONLY=w1,noop ROUNDS=5; writes reports/bench.md
+	@UV="$(UV)" $(RUN)/python tests/bench $(ONLY) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 lab: $(READY) ## JupyterLab on the notebooks, on this machine only
 	@$(RUN)/jupyter lab --ServerApp.ip=127.0.0.1 --ServerApp.root_dir=. $(if $(filter 0,$(shell id -u)),--allow-root) \

@@ -57,8 +57,8 @@ fix: $(READY) ## format, repair what ruff can, strip the notebooks' outputs
 	@$(RUN)/ruff check --fix .
 	@$(RUN)/ruff format .
 
-bench: $(READY) ## measure what the README claims
-	@$(RUN)/python -m benchmarks
+bench: $(READY) ## measure what the README claims against its peers: ONLY=w1,noop ROUNDS=5; writes reports/bench.md
+	@UV="$(UV)" $(RUN)/python tests/bench $(ONLY) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 lab: $(READY) ## JupyterLab with warm kernels on the notebooks, on this machine only
 	@$(RUN)/workbench lab

@@ -22,7 +22,7 @@ import pytest
 from mlflow import MlflowClient
 
 from workbench.errors import TrackingError
-from workbench.events import Failure, RunFinished, RunStarted, StepFinished, StepStarted
+from workbench.events import Failure, RunFinished, RunStarted, State, StepFinished, StepStarted
 from workbench.ledger import Ledger, Run, StepRun
 from workbench.mlflow_store import connect, environment
 from workbench.mlflow_sync import next_job, sync
@@ -308,6 +308,38 @@ def test_the_recorder_gives_a_notebook_its_run(
     assert recorder.notices == []
     assert ledger.settled()
     assert {each.info.status for each in recorded(client).values()} == {"FINISHED"}
+
+
+def tracking_processes() -> list[int]:
+    """Children of this process that send to MLflow, also those that nobody has waited for."""
+    found = []
+    for child in psutil.Process().children():
+        try:
+            if "workbench.tracking" in child.cmdline():
+                found.append(child.pid)
+        except psutil.ZombieProcess:
+            found.append(child.pid)
+        except psutil.NoSuchProcess:
+            continue
+    return found
+
+
+@pytest.mark.parametrize("state", ["done", "failed"])
+def test_a_run_that_does_not_wait_leaves_the_rest_to_the_tracking_process(
+    tracked: Project, ledger: Ledger, client: MlflowClient, state: State
+) -> None:
+    executed(tracked)
+    recorder = Recorder(tracked)
+    for event in (run_started(), step_started(), step_finished(), RunFinished(NOW + 4, RUN, state, 4.0)):
+        recorder.listen(event)
+    recorder.close(wait=False)
+    assert recorder.notices == []
+    if state == "done":
+        assert ledger.run(RUN).state == "done"
+        wait_for(ledger.settled)
+    assert ledger.settled()  # one that did not go well is waited for in any case
+    assert {each.info.status for each in recorded(client).values()} <= {"FINISHED", "FAILED"}
+    wait_for(lambda: not tracking_processes())
 
 
 def test_a_tracking_process_killed_at_any_moment_leaves_nothing_twice(

@@ -19,11 +19,16 @@ from typing import Any, Literal, Protocol
 
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import ensure_async
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, DeadKernelError
-from nbformat import NotebookNode
 
 from workbench.digests import write_atomically
+from workbench.late_imports import grammar_put_off
+
+with grammar_put_off():
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, DeadKernelError
+    from nbformat import NotebookNode
+
+__all__ = ["CellExecutionError", "DeadKernelError", "ExecutedNotebook", "StepClient", "Stopped", "Watcher"]
 
 GRACE_SECONDS = 3.0
 """How long an interrupted cell may take to end by itself before its kernel is killed."""

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from workbench.cells import Watcher
+    from workbench.pipeline import Pipeline
+    from workbench.plan import Selection, Surroundings
     from workbench.step import StepResult, StepTask
+
+KERNEL = "ipykernel"
+"""What every warm kernel needs, whatever its notebook imports."""
 
 
 class Executor(Protocol):
     """Executes one step and waits for it."""
+
+    def prepare(self, imports: Iterable[str]) -> None:
+        """Steps that import these are to come. Returns at once; what cannot be prepared is no error."""
 
     def execute(self, task: StepTask, watcher: Watcher, stop: Callable[[], bool]) -> StepResult:
         """Never raises for what the notebook does; ends soon after `stop()` has become true."""
@@ -36,8 +45,33 @@ class LocalExecutor:
     ) -> None:
         self._host.close()
 
+    def prepare(self, imports: Iterable[str]) -> None:
+        """See Executor."""
+        self._host.add_imports(imports)
+
     def execute(self, task: StepTask, watcher: Watcher, stop: Callable[[], bool]) -> StepResult:
         """See Executor."""
         from workbench.step import execute
 
         return execute(task, watcher, stop, self._host)
+
+
+@contextmanager
+def head_start(
+    pipeline: Pipeline, selection: Selection, surroundings: Surroundings
+) -> Iterator[LocalExecutor | None]:
+    """An executor that gets ready while the plan is being made, where it is plain that something will run.
+
+    That is so when a selected step was never done. None otherwise: then the plan is quick to make, and may find
+    everything cached. Raises SpecError for unknown steps.
+    """
+    from workbench.plan import selected
+
+    steps = selected(pipeline, selection)
+    fresh = [step for key, step in steps.items() if not surroundings.store.has_result(pipeline.name, key)]
+    if not fresh:
+        yield None
+        return
+    names = [KERNEL, *(name for step in fresh for name in surroundings.warm_imports(step.notebook))]
+    with LocalExecutor(names, excluded=[pipeline.project.root]) as executor:
+        yield executor

@@ -118,8 +118,10 @@ def _metadata_names() -> Iterator[str]:
     for entry in sys.path:
         with suppress(OSError):
             names = os.listdir(entry or os.curdir)  # noqa: PTH208 - hot path
-            yield entry
-            yield from sorted(name for name in names if name.endswith((".dist-info", ".egg-info")))
+            found = sorted(name for name in names if name.endswith((".dist-info", ".egg-info")))
+            if found:  # or the working directory, which `python -m` puts there, would make a difference
+                yield entry
+                yield from found
 
 
 def _installed() -> dict[str, str]:

@@ -114,7 +114,10 @@ def _load(path: Path) -> dict[str, Any]:
 
 def _modern(path: Path, document: dict[str, Any]) -> Any:
     """A notebook of format 3 as format 4."""
-    import nbformat
+    from workbench.late_imports import grammar_put_off
+
+    with grammar_put_off():
+        import nbformat
 
     mistakes = (AttributeError, LookupError, TypeError, ValueError, nbformat.ValidationError)
     try:

@@ -26,6 +26,7 @@ from workbench.events import (
     StepOutput,
     StepStarted,
 )
+from workbench.mlflow_store import database
 from workbench.settings import Project
 from workbench.tracker import Tracker
 
@@ -56,6 +57,7 @@ class Recorder:
         """Whether nothing has run yet, so that the ledger need not be opened."""
         self._ledger: Ledger | None = None
         self._runs: set[str] = set()
+        self._must_wait = False
         self._tracker = Tracker(project, self._hear) if project.mlflow_enabled else None
         self._changed = threading.Condition()
         self._mlflow_runs: dict[tuple[str, str | None], str] = {}
@@ -65,6 +67,9 @@ class Recorder:
     def listen(self, event: Event) -> None:
         """Take one event; returns at once."""
         if not isinstance(event, CellStarted | StepOutput):
+            self._must_wait |= isinstance(event, ModelReady) or (
+                isinstance(event, RunFinished) and event.state != "done"
+            )
             self._events.put(event)
 
     def mlflow_run(self, run: str, step: str, timeout: float = 30.0) -> str | None:
@@ -92,12 +97,14 @@ class Recorder:
     def close(self, wait: bool = True, timeout: float = 120.0) -> None:
         """Write what is left; with `wait` also until MLflow has it, at most `timeout` seconds.
 
-        What MLflow has not got by then stays in the ledger, and the next run sends it.
+        Without, the tracking process goes on alone, unless that could lose something (see `_awaited`).
+        What MLflow has not got in the end stays in the ledger, and the next run sends it.
         """
         if not self._thread.is_alive():
             return
         self._events.put(None)
         self._thread.join()
+        wait = wait or self._awaited()
         if self._tracker is not None and not self._tracker.close(timeout if wait else 0.0) and wait:
             self._note(
                 "MLflow has not got everything yet; the ledger keeps it and the next run sends it "
@@ -106,6 +113,15 @@ class Recorder:
         if self._ledger is not None:
             self._try(self._settle)
             self._ledger.close()
+
+    def _awaited(self) -> bool:
+        """Whether this run must not end before MLflow has it.
+
+        Somebody waits for the number of a model's version; or the run did not go well, and then nothing is to
+        be left running; or MLflow is elsewhere, and a container that ends with the run would take along what
+        MLflow has not got. A database of the project's own stays or goes together with the ledger.
+        """
+        return self._must_wait or database(self.project) is None
 
     def _write_all(self) -> None:
         """The thread: write events in order, in batches, and say now and then that the run lives."""
@@ -145,6 +161,8 @@ class Recorder:
             if not (last and self._unwritten):
                 return last
         self._held = False
+        if self._tracker is not None and any(isinstance(event, StepStarted | ModelReady) for event in new):
+            self._tracker.start()  # its imports take longer than opening the ledger here
         if self._try(self._flush) and self._tracker is not None and self._worth_sending(new):
             self._tracker.poke()
         return last

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+from functools import cache
 from pathlib import Path
+from typing import Any
+
+from workbench.late_imports import grammar_put_off
 
 EMPTY_SCRIPT = re.compile(r'<script src="">\s*</script>')
 """What is left of the template's links when their addresses are empty."""
@@ -19,18 +23,27 @@ def render(notebook: Path) -> Path | None:
         return None
     if page.is_file() and page.stat().st_mtime_ns >= written:
         return page
-    from nbconvert.exporters import HTMLExporter
-    from nbformat.reader import NotJSONError
+    with grammar_put_off():
+        from nbformat.reader import NotJSONError
 
-    # The template links these on public servers; without them formulas and Mermaid diagrams stay as text.
-    names = ("mathjax_url", "require_js_url", "jquery_url", "mermaid_js_url", "mermaid_layout_elk_js_url")
-    exporter = HTMLExporter(template_name="lab", **dict.fromkeys(names, ""))
-    exporter.exclude_anchor_links = True
     try:
-        body, _ = exporter.from_filename(str(notebook))
+        body, _ = _exporter().from_filename(str(notebook))
     except (NotJSONError, KeyError, ValueError, AttributeError, UnicodeDecodeError):
         return None
     scratch = page.with_name(f".{page.name}.{os.getpid()}")
     scratch.write_text(EMPTY_SCRIPT.sub("", body), encoding="utf-8")
     scratch.replace(page)
     return page
+
+
+@cache
+def _exporter() -> Any:
+    """Made once: compiling the template takes five times as long as a page."""
+    with grammar_put_off():
+        from nbconvert.exporters import HTMLExporter
+
+    # The template links these on public servers; without them formulas and Mermaid diagrams stay as text.
+    names = ("mathjax_url", "require_js_url", "jquery_url", "mermaid_js_url", "mermaid_layout_elk_js_url")
+    exporter = HTMLExporter(template_name="lab", **dict.fromkeys(names, ""))
+    exporter.exclude_anchor_links = True
+    return exporter

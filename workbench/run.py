@@ -16,7 +16,8 @@ import shutil
 import threading
 import time
 from collections.abc import Iterable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -35,7 +36,7 @@ from workbench.events import (
     State,
     StepFinished,
 )
-from workbench.executors import Executor, LocalExecutor
+from workbench.executors import KERNEL, Executor, LocalExecutor
 from workbench.fingerprint import Ingredients
 from workbench.imports import installed_packages
 from workbench.locks import locked
@@ -85,11 +86,14 @@ def run_plan(
     listener: Listener | None = None,
     executor: Executor | None = None,
     stop: threading.Event | None = None,
+    wait: bool = True,
 ) -> RunResult:
     """Execute a plan; blocks until every step has reached its final state.
 
     `workers` steps run at a time (default: the project's setting). With `keep_going` a failed step does not stop
-    the steps that do not need it. `cold` starts ordinary kernels. Setting `stop` interrupts the run.
+    the steps that do not need it. `cold` starts ordinary kernels. `executor` says where steps run (default: here).
+    Setting `stop` interrupts the run. Without `wait`, a run that went well and registers no model ends when its
+    results and the ledger are written; a process of its own goes on to send them to MLflow.
     Raises SpecError before any step starts when a kernel or a secret is missing, WorkbenchError when the project
     cannot be written.
     """
@@ -107,6 +111,7 @@ def run_plan(
         listener,
         executor,
         stop,
+        wait,
         leftovers,
     ).execute()
 
@@ -145,11 +150,12 @@ class _Run:
         listener: Listener | None,
         executor: Executor | None,
         stop: threading.Event | None,
+        wait: bool,
         leftovers: Iterable[Path],
     ) -> None:
         self.plan, self.pipeline, self.project = plan, plan.pipeline, plan.pipeline.project
         self.workers, self.keep_going, self.cold = max(1, workers), keep_going, cold
-        self.executor, self.leftovers = executor, list(leftovers)
+        self.executor, self.wait, self.leftovers = executor, wait, list(leftovers)
         self.stop = stop or threading.Event()
         self.interrupted = ""
         self.failing = False
@@ -176,6 +182,8 @@ class _Run:
             recorder = Recorder(self.project, listeners=[self._registered])
             self._listeners.append(recorder.listen)
             executor = self.executor or stack.enter_context(self._local())
+            if not self.cold:
+                executor.prepare(self._imports())
             self.steps = StepRuns(
                 self.id, self.pipeline, self.surroundings, executor, recorder, self._emit, self.stop,
                 self.folder, self.scratch, self.workers, self.cold, self.plan.forced,
@@ -189,7 +197,7 @@ class _Run:
                 self._link_reports()
                 self._emit(RunFinished(time.time(), self.id, state, time.monotonic() - self._began, message))
                 self.surroundings.digests.save()
-                recorder.close()
+                recorder.close(self.wait)
         self._clean(recorder.notices)
         return RunResult(
             self.id, state, time.monotonic() - self._began, self.progress.finished, self.version,
@@ -233,12 +241,16 @@ class _Run:
 
     def _local(self) -> LocalExecutor:
         """Kernels of this process; what the notebooks import is got ready beside everything else."""
-        names: dict[str, None] = {}
-        for key, decision in self.plan.decisions.items():
-            if decision.action != "cached":
-                notebook = self.pipeline.steps[key].notebook
-                names |= dict.fromkeys(self.surroundings.warm_imports(notebook))
-        return LocalExecutor([] if self.cold else list(names), excluded=[self.project.root])
+        return LocalExecutor([] if self.cold else [KERNEL], excluded=[self.project.root])
+
+    def _imports(self) -> list[str]:
+        """What the steps that may run import, in the order of the steps."""
+        return [
+            name
+            for key, decision in self.plan.decisions.items()
+            if decision.action != "cached"
+            for name in self.surroundings.warm_imports(self.pipeline.steps[key].notebook)
+        ]
 
     def _started(self) -> RunStarted:
         commit, dirty = _git(self.project.root)
@@ -257,7 +269,7 @@ class _Run:
             while waiting or active:
                 try:
                     self._submit_ready(waiting, active, pool)
-                    done, _ = wait(active, timeout=0.2, return_when=FIRST_COMPLETED)
+                    done, _ = wait_for(active, timeout=0.2, return_when=FIRST_COMPLETED)
                     for future in done:
                         self._settle(active.pop(future), future)
                     if deadline and time.monotonic() > deadline and not self.stop.is_set():

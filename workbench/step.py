@@ -91,9 +91,7 @@ def execute(
 async def _execute(
     task: StepTask, watcher: Watcher, stop: Callable[[], bool], host: KernelHost | None
 ) -> StepResult:
-    from nbclient.exceptions import CellExecutionError, DeadKernelError
-
-    from workbench.cells import ExecutedNotebook, StepClient, Stopped
+    from workbench.cells import CellExecutionError, DeadKernelError, ExecutedNotebook, StepClient, Stopped
     from workbench.kernels import kernel_manager
 
     for output in task.outputs.values():
@@ -151,13 +149,10 @@ def _environment(task: StepTask) -> dict[str, str]:
 
 
 def _parameterized(task: StepTask) -> Any:
-    """The notebook with papermill's cell of injected parameters."""
-    from papermill.iorw import load_notebook_node
-    from papermill.parameterize import parameterize_notebook
+    """The notebook with a cell of injected parameters."""
+    from workbench.injection import parameterized
 
-    notebook = load_notebook_node(str(task.notebook))
-    if task.parameters:
-        notebook = parameterize_notebook(notebook, dict(task.parameters), kernel_name=task.kernel)
+    notebook = parameterized(task.notebook, task.parameters, task.kernel)
     notebook.metadata.papermill["input_path"] = os.path.relpath(task.notebook, task.root)
     return notebook
 

@@ -101,6 +101,10 @@ class Store:
         except (OSError, ValueError, TypeError, LookupError, RecursionError):
             return None
 
+    def has_result(self, pipeline: str, step: str) -> bool:
+        """Whether that step was ever done: cheaper than `latest`, and no proof that it is cached."""
+        return self._latest(pipeline, step).exists()
+
     def put(self, path: Path) -> Stored:
         """Move one finished output, a file or a folder, into the store.
 

@@ -13,6 +13,9 @@ from typing import IO, Any
 from workbench.mlflow_store import environment
 from workbench.settings import Project
 
+LEAVE = "leave"
+"""Tells the tracking process that this one ends in good order, without waiting for it."""
+
 LOG_BYTES = 1_000_000
 """The log of the tracking process starts anew when it is longer."""
 
@@ -35,8 +38,7 @@ class Tracker:
 
     def poke(self) -> None:
         """Say that the ledger has something new."""
-        if self._process is None:
-            self._start()
+        self.start()
         try:
             if self._process is not None and self._process.stdin is not None:
                 self._process.stdin.write("\n")
@@ -45,11 +47,16 @@ class Tracker:
             self.down = True
 
     def close(self, timeout: float) -> bool:
-        """End its input, and wait for its last sync; whether all was sent."""
+        """End its input, and wait for its last sync; whether all was sent.
+
+        With a `timeout` of 0 it is left to itself: it ends when it has sent all.
+        """
         if self._process is None:
             return not self.down
         try:
             if self._process.stdin is not None:
+                if timeout <= 0:
+                    self._process.stdin.write(f"{LEAVE}\n")
                 self._process.stdin.close()
         except OSError:
             pass
@@ -63,7 +70,10 @@ class Tracker:
             self._reader.join(5)
         return code == 0
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Start the process unless it was started."""
+        if self._process is not None or self.down:
+            return
         command = [sys.executable, "-m", "workbench.tracking", str(self.project.root), str(os.getpid())]
         try:
             long = self.log.exists() and self.log.stat().st_size > LOG_BYTES
@@ -82,10 +92,12 @@ class Tracker:
             self._hear({"notice": f"the tracking process cannot be started: {error}"})
             return
         if self._process.stdout is not None:
-            self._reader = threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True)
+            self._reader = threading.Thread(
+                target=self._read, args=(self._process, self._process.stdout), daemon=True
+            )
             self._reader.start()
 
-    def _read(self, stream: IO[str]) -> None:
+    def _read(self, process: subprocess.Popen[str], stream: IO[str]) -> None:
         with stream:
             for line in stream:
                 message = json.loads(line)
@@ -93,3 +105,4 @@ class Tracker:
                 self._hear(message)
         self.down = True
         self._hear({})
+        process.wait()  # nobody else may do it; a process that was left to itself must not stay as a zombie

@@ -2,11 +2,13 @@
 
 `python -m workbench.tracking ROOT PARENT` reads lines on its standard input, each of which says that the ledger has
 something new, and writes what it did as JSON lines on its standard output. It ends after a last sync when
-the input ends, which also happens when the process that started it dies.
+the input ends, which also happens when the process that started it dies; the line LEAVE says that this process
+is going to end, in good order, and does not wait for the last sync.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import queue
@@ -16,18 +18,29 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
+from workbench import spool
 from workbench.errors import LedgerError, TrackingError
-from workbench.ledger import Ledger
 from workbench.mlflow_store import PREFIX, environment
 from workbench.settings import Project, read_project
+from workbench.tracker import LEAVE
+
+if TYPE_CHECKING:
+    from workbench.ledger import Ledger
 
 LAST_SYNC_SECONDS = 120.0
 """How long the last sync may take while the run waits for it (it prints as it goes, and may be killed)."""
 
 ORPHAN_SECONDS = 30.0
-"""The same when the run is gone; what is left is sent by the next run."""
+"""The same when the run is gone without a word; what is left is sent by the next run."""
+
+NICENESS = 10
+"""Steps come first: where all cores are busy this process gets a tenth of one. More would let a notebook that
+waits for its MLflow run wait for seconds."""
+
+NOT_NEEDED = ("numpy", "pandas")
+"""MLflow works without them (mlflow-skinny comes without) and nothing here needs them: a third of its start."""
 
 
 def kernel_environment(project: Project, mlflow_run: str | None) -> dict[str, str]:
@@ -72,12 +85,11 @@ def main(root: Path, parent: int) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C stops the run, which then ends this one orderly
     out = _take_stdout()
     pokes: queue.SimpleQueue[bool] = queue.SimpleQueue()
-    ended = threading.Event()
-    threading.Thread(target=_listen, args=(pokes, ended), daemon=True).start()
-    threading.Thread(target=_end_in_time, args=(pokes, ended, parent), daemon=True).start()
-    if hasattr(os, "nice"):
-        os.nice(5)
+    ended, left = threading.Event(), threading.Event()
+    threading.Thread(target=_listen, args=(pokes, ended, left), daemon=True).start()
+    threading.Thread(target=_end_in_time, args=(pokes, ended, left, parent), daemon=True).start()
     project = read_project(root)
+    from workbench.ledger import Ledger
 
     def say(message: Mapping[str, Any]) -> None:
         try:
@@ -93,12 +105,23 @@ def main(root: Path, parent: int) -> int:
         while more:
             trouble = _sync_once(project, ledger, say, trouble)
             _judge(project, ledger, say, tried)
+            gc.enable()
             more = _wait(pokes)
             if not more:
                 ledger.reconcile()
                 trouble = _sync_once(project, ledger, say, trouble)
                 _judge(project, ledger, say, tried)
+        if left.is_set() and ledger.settled():
+            spool.settle(project)  # the run did not wait to do it
     return 1 if trouble else 0
+
+
+def _start_light() -> None:
+    """What imports cost, and steps pay for: others go first, and no search for garbage while there is none."""
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
+    sys.modules.update(dict.fromkeys(NOT_NEEDED))  # type: ignore[arg-type]  # None: importing it fails
+    gc.disable()
 
 
 def _sync_once(project: Project, ledger: Ledger, say: Any, trouble: str) -> str:
@@ -141,14 +164,18 @@ def _wait(pokes: queue.SimpleQueue[bool]) -> bool:
     return more
 
 
-def _listen(pokes: queue.SimpleQueue[bool], ended: threading.Event) -> None:
-    for _ in sys.stdin:
+def _listen(pokes: queue.SimpleQueue[bool], ended: threading.Event, left: threading.Event) -> None:
+    for line in sys.stdin:
+        if line.strip() == LEAVE:
+            left.set()
         pokes.put(True)
     pokes.put(False)
     ended.set()
 
 
-def _end_in_time(pokes: queue.SimpleQueue[bool], ended: threading.Event, parent: int) -> None:
+def _end_in_time(
+    pokes: queue.SimpleQueue[bool], ended: threading.Event, left: threading.Event, parent: int
+) -> None:
     """See to it that this process ends after its input or its parent has, whatever MLflow does."""
     deadline = float("inf")
     orphaned = False
@@ -158,7 +185,9 @@ def _end_in_time(pokes: queue.SimpleQueue[bool], ended: threading.Event, parent:
         if not orphaned and os.getppid() != parent:
             # The input may stay open for ever where a process that the run started has inherited it.
             orphaned = True
-            deadline = time.monotonic() + ORPHAN_SECONDS
+            deadline = min(
+                deadline, time.monotonic() + (LAST_SYNC_SECONDS if left.is_set() else ORPHAN_SECONDS)
+            )
             pokes.put(False)
         time.sleep(0.5)
     os._exit(3)
@@ -172,6 +201,7 @@ def _take_stdout() -> TextIO:
 
 
 if __name__ == "__main__":
+    _start_light()
     code = main(Path(sys.argv[1]), int(sys.argv[2]))
     sys.stderr.flush()
     os._exit(code)  # all is written; taking mlflow's modules down would take another half second

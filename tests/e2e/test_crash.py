@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from workbench.ledger import Ledger
@@ -21,7 +15,7 @@ from workbench.plan import make_plan
 from workbench.run import run_plan
 from workbench.settings import Project
 
-COMMAND = [sys.executable, "-m", "workbench", "run", "chain"]
+from .kills import kill_run, manifests, still_running
 
 
 @pytest.fixture
@@ -41,35 +35,17 @@ def chain(project: Project, write_notebook: Callable[..., Path], write_pipeline:
     return project
 
 
-def processes_of(project: Project) -> list[psutil.Process]:
-    found = []
-    for process in psutil.process_iter():
-        try:
-            inside = process.cwd().startswith(str(project.root)) and process.pid != os.getpid()
-            if inside and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
-
-
 @pytest.mark.e2e
 @pytest.mark.parametrize("seed", range(5))
 def test_killed_at_a_random_moment(chain: Project, seed: int) -> None:
-    run = subprocess.Popen(COMMAND, cwd=chain.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    time.sleep(random.Random(seed).uniform(0.3, 3.0))
-    run.send_signal(signal.SIGKILL)
-    run.wait()
-    deadline = time.monotonic() + 10
-    while (left := processes_of(chain)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not left, left
-    committed = {file: file.stat().st_mtime_ns for file in chain.store.glob("manifests/*/*.json")}
+    killed = kill_run(chain, "chain", random.Random(seed).uniform(0.3, 3.0))
+    assert not killed.left
     result = run_plan(make_plan(load_pipeline("chain")))
     assert result.state == "done"
-    assert {file: file.stat().st_mtime_ns for file in committed} == committed
+    assert killed.committed.items() <= manifests(chain).items()
     digest = result.steps["s5"].outputs["out"]
     assert (chain.store / "objects" / digest[:2] / digest / "o.txt").read_text() == "012345"
     with Ledger.open(chain) as ledger:
         assert {run.state for run in ledger.runs()} <= {"done", "crashed"}
+    assert still_running(chain) == []
     assert list(chain.running.iterdir()) == []

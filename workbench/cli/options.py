@@ -12,7 +12,7 @@ from workbench.errors import BadInput
 
 if TYPE_CHECKING:
     from workbench.pipeline import Pipeline
-    from workbench.plan import Plan
+    from workbench.plan import Plan, Selection
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -31,9 +31,14 @@ class Asked:
 
     def plan(self) -> Plan:
         """What would run. Raises BadInput."""
-        from workbench.plan import Selection, make_plan
+        from workbench.plan import make_plan
 
-        return make_plan(self.load(), Selection(self.step, self.start, self.force))
+        return make_plan(self.load(), self.selection())
+
+    def selection(self) -> Selection:
+        from workbench.plan import Selection
+
+        return Selection(self.step, self.start, self.force)
 
     def load(self) -> Pipeline:
         from workbench.loading import load_pipeline

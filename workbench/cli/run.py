@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+from contextlib import ExitStack
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +25,19 @@ if TYPE_CHECKING:
 @click.option("--workers", type=click.IntRange(1), metavar="N", help="Run this many steps at a time.")
 @click.option("--keep-going", is_flag=True, help="After a failure, still run what does not need that step.")
 @click.option("--cold", is_flag=True, help="Start ordinary kernels instead of warm ones.")
+@click.option("--wait", is_flag=True, help="End only when MLflow has everything, too.")
 @click.option("--dry-run", is_flag=True, help="Only show the plan.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object a line for everything that happens."
 )
 def command(
-    workers: int | None, keep_going: bool, cold: bool, dry_run: bool, as_json: bool, **given: Any
+    workers: int | None,
+    keep_going: bool,
+    cold: bool,
+    wait: bool,
+    dry_run: bool,
+    as_json: bool,
+    **given: Any,
 ) -> int:
     """Run a pipeline: the steps that are not cached, and what depends on what they change.
 
@@ -37,12 +45,17 @@ def command(
     """
     wanted = Asked(**given)
     stop = _Stop()
-    with signals(stop, signal.SIGINT, signal.SIGTERM):
-        plan = wanted.plan()
+    with signals(stop, signal.SIGINT, signal.SIGTERM), ExitStack() as stack:
         if dry_run:
-            return _show(plan, as_json)
+            return _show(wanted.plan(), as_json)
+        from workbench.executors import head_start
+        from workbench.plan import Surroundings, make_plan
         from workbench.run import run_plan
 
+        pipeline, selection = wanted.load(), wanted.selection()
+        surroundings = Surroundings(pipeline.project)
+        early = None if cold else stack.enter_context(head_start(pipeline, selection, surroundings))
+        plan = make_plan(pipeline, selection, surroundings)
         with _display(plan, as_json) as display:
             result = run_plan(
                 plan,
@@ -50,7 +63,9 @@ def command(
                 keep_going=keep_going,
                 cold=cold,
                 listener=display.listen,
+                executor=early,
                 stop=stop.event,
+                wait=wait,
             )
     from workbench.cli.summary import print_failures, print_summary
 

@@ -141,7 +141,10 @@ def _judge(project: Project, ledger: Ledger, say: Any, tried: set[tuple[str, str
     """Have new versions judged, in a process of its own, once each; what it says is passed on."""
     import subprocess
 
-    waiting = {(each.model, each.digest, each.run) for each in ledger.unjudged()}
+    try:
+        waiting = {(each.model, each.digest, each.run) for each in ledger.unjudged()}
+    except LedgerError:
+        return  # the sync before it has said so
     if waiting <= tried:
         return
     tried |= waiting

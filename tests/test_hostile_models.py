@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.hostile_models import HOSTILE, Hostile, Payload, pickled, spoiled
+from tests.hostile_models import HOSTILE, Hostile, Payload, pickled, read, spoiled, write
 from workbench.errors import ModelError
 from workbench.model_files import inspect_folder, is_pickle
 from workbench.modeling import TRUSTED_TYPES, load_model, make_estimator, save_mlflow_model
@@ -74,6 +75,34 @@ def test_skops_itself_stays_the_second_line(good: Path, monkeypatch: pytest.Monk
     data = inspect_folder(good, TRUSTED_TYPES).model
     with pytest.raises(ModelError, match="TreePredictor, not in"):
         workbench.modeling.build(data, "this model")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("left", 1_000_000, "leads out of it, or back"),
+        ("right", 0, "leads out of it, or back"),
+        ("feature_idx", 99, "asks for a feature beyond the 2 there are"),
+        ("feature_idx", -1, "asks for a feature beyond the 2 there are"),
+        ("is_categorical", 1, "asks for categories that it does not hold"),
+    ],
+)
+def test_a_tree_that_would_crash_the_process_is_refused(
+    good: Path, tmp_path: Path, field: str, value: int, reason: str
+) -> None:
+    def bend(folder: Path, trace: Path) -> None:
+        schema, members = read(folder)
+        name = next(name for name, data in members.items() if b"'is_leaf'" in data)
+        nodes = np.load(io.BytesIO(members[name]))
+        nodes[field][0] = value
+        target = io.BytesIO()
+        np.save(target, nodes)
+        members[name] = target.getvalue()
+        write(folder, schema, members)
+
+    folder = spoiled(tmp_path / "model", good, Hostile("", reason, bend), tmp_path)
+    with pytest.raises(ModelError, match=reason):
+        load_model(folder)
 
 
 def test_looking_at_a_model_imports_nothing_heavy(good: Path) -> None:

@@ -18,7 +18,7 @@ from workbench.errors import BadInput, ModelError
 from workbench.golden import replay
 from workbench.ledger import Ledger
 from workbench.mlflow_store import Aliases, connect
-from workbench.registration import attach
+from workbench.registration import attach, headlines
 from workbench.registry import load, locate, place, versions
 from workbench.settings import Project, os_user
 
@@ -149,6 +149,23 @@ def test_an_attachment_is_verified_too(models: Project, ledger: Ledger) -> None:
         locate(models, ledger, MODEL, 1)
     with pytest.raises(ModelError, match="not the name of an attachment"):
         attach(models, ledger, MODEL, 1, "../verdict.json", b"{}")
+
+
+@pytest.mark.parametrize(
+    ("evaluation", "numbers"),
+    [
+        ('{"auc": 0.7, "name": "x", "fine": true}', {"auc": 0.7}),
+        ('{"metrics": {"auc": {"value": 0.7, "low": 0.6}}, "rows": 3}', {"rows": 3, "auc": 0.7}),
+        ('{"best": "b", "models": {"a": {"auc": 0.6}, "b": {"auc": {"value": 0.7}}}}', {"auc": 0.7}),
+        ('{"best": ["b"], "models": {"b": 3}}', {}),
+        ("[1]", {}),
+        ("half", {}),
+    ],
+)
+def test_the_numbers_of_an_evaluation(tmp_path: Path, evaluation: str, numbers: dict[str, float]) -> None:
+    file = tmp_path / "evaluation.json"
+    file.write_text(evaluation)
+    assert headlines(file) == numbers
 
 
 def test_unknown_names_get_a_suggestion(models: Project, ledger: Ledger) -> None:

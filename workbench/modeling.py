@@ -33,6 +33,7 @@ from workbench.golden import FILE as GOLDEN_FILE
 from workbench.golden import requests
 from workbench.model_files import MODEL_FILE, inspect_folder
 from workbench.model_schema import TRUSTED_TYPES
+from workbench.model_trees import refuse_broken_trees
 
 ALGORITHMS = ("baseline", "logistic", "boosting")
 
@@ -152,9 +153,11 @@ def build(data: bytes, what: str) -> Pipeline:
 
     try:
         _refuse_untrusted(skops.io.get_untrusted_types(data=data), f"{what} is refused")
-        return skops.io.loads(data, trusted=list(TRUSTED_TYPES))
+        model: Pipeline = skops.io.loads(data, trusted=list(TRUSTED_TYPES))
     except (zipfile.BadZipFile, LookupError, TypeError, ValueError, AttributeError, ImportError) as error:
         raise ModelError(f"{what} is not a readable skops model ({error}); train it again") from error
+    refuse_broken_trees(model, what)
+    return model
 
 
 def save_mlflow_model(model: Pipeline, folder: str | Path, features: pd.DataFrame) -> None:

@@ -74,7 +74,8 @@ def attach(project: Project, ledger: Ledger, model: str, version: int, file: str
 
 
 def headlines(file: Path) -> dict[str, float]:
-    """The numbers in an evaluation worth a tag: top-level ones and those below `metrics`.
+    """The numbers in an evaluation worth a tag: top-level ones, those below `metrics`, and where it compares
+    `models`, those of its `best`.
 
     A number may also be given as `{"value": …}` with its interval. A file that cannot be read has none.
     """
@@ -84,8 +85,10 @@ def headlines(file: Path) -> dict[str, float]:
         return {}
     found: dict[str, float] = {}
     if isinstance(content, dict):
-        below = content.get("metrics")
-        for name, value in [*content.items(), *(below.items() if isinstance(below, dict) else ())]:
+        models = content.get("models")
+        best = models.get(str(content.get("best"))) if isinstance(models, dict) else None
+        below = [each for each in (content.get("metrics"), best) if isinstance(each, dict)]
+        for name, value in [*content.items(), *(pair for each in below for pair in each.items())]:
             number = value.get("value") if isinstance(value, dict) else value
             if isinstance(number, int | float) and not isinstance(number, bool):
                 found[str(name)] = number

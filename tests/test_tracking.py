@@ -29,6 +29,7 @@ from workbench.mlflow_sync import next_job, sync
 from workbench.recorder import Recorder
 from workbench.rendering import render
 from workbench.settings import Project, read_project
+from workbench.tracker import Tracker
 from workbench.tracking import kernel_environment
 
 # MLflow 3.17 uses what SQLAlchemy 2.1 deprecates.
@@ -324,6 +325,16 @@ def tracking_processes() -> list[int]:
     return found
 
 
+@pytest.mark.parametrize("awaited", [True, False])
+def test_steps_come_first_unless_a_notebook_waits_for_its_run(tracked: Project, awaited: bool) -> None:
+    tracker = Tracker(tracked, lambda _: None, awaited)
+    before = os.nice(0)
+    tracker.start()
+    (child,) = tracking_processes()
+    wait_for(lambda: psutil.Process(child).nice() == min(19, before + tracker.niceness))
+    assert tracker.close(60)
+
+
 @pytest.mark.parametrize("state", ["done", "failed"])
 def test_a_run_that_does_not_wait_leaves_the_rest_to_the_tracking_process(
     tracked: Project, ledger: Ledger, client: MlflowClient, state: State
@@ -523,7 +534,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
 
 
 def _child(project: Project) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "workbench.tracking", str(project.root), str(os.getpid())]
+    command = [sys.executable, "-m", "workbench.tracking", str(project.root), str(os.getpid()), "0"]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
 

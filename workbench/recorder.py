@@ -45,9 +45,10 @@ class Recorder:
     """Writes one run's events. `listen` and `mlflow_run` may be called from any thread.
 
     Listeners get the events that come from here: ModelRegistered, from a thread of the recorder's.
+    `awaited`: notebooks of this run will ask for their MLflow runs, so that MLflow must not be slow.
     """
 
-    def __init__(self, project: Project, listeners: Sequence[Listener] = ()) -> None:
+    def __init__(self, project: Project, listeners: Sequence[Listener] = (), awaited: bool = True) -> None:
         self.project = project
         self.notices: list[str] = []
         self._listeners = tuple(listeners)
@@ -58,7 +59,7 @@ class Recorder:
         self._ledger: Ledger | None = None
         self._runs: set[str] = set()
         self._must_wait = False
-        self._tracker = Tracker(project, self._hear) if project.mlflow_enabled else None
+        self._tracker = Tracker(project, self._hear, awaited) if project.mlflow_enabled else None
         self._changed = threading.Condition()
         self._mlflow_runs: dict[tuple[str, str | None], str] = {}
         self._thread = threading.Thread(target=self._write_all, name="recorder", daemon=True)

@@ -174,12 +174,13 @@ class _Run:
     def execute(self) -> RunResult:
         """The whole run, from its lock to its last event."""
         from workbench.recorder import Recorder
-        from workbench.step_run import StepRuns
+        from workbench.step_run import StepRuns, uses_mlflow
 
         self._preflight()
         with ExitStack() as stack:
             self._claim(stack)
-            recorder = Recorder(self.project, listeners=[self._registered])
+            awaited = any(uses_mlflow(self.pipeline.steps[key]) for key in self.plan.decisions)
+            recorder = Recorder(self.project, listeners=[self._registered], awaited=awaited)
             self._listeners.append(recorder.listen)
             executor = self.executor or stack.enter_context(self._local())
             if not self.cold:

@@ -147,7 +147,7 @@ class StepRuns:
     ) -> StepResult:
         assert decision.ingredients is not None
         assert decision.fingerprint is not None
-        tracked = self.project.mlflow_enabled and _uses_mlflow(step)
+        tracked = self.project.mlflow_enabled and uses_mlflow(step)
         self.emit(StepStarted(
             time.time(), self.run, step.key, decision.reason, decision.fingerprint,
             self._relative(step.notebook.path), self._relative(executed), step.effective,
@@ -262,5 +262,6 @@ class _Watcher:
         self.runs.emit(StepOutput(time.time(), self.runs.run, self.step, line))
 
 
-def _uses_mlflow(step: Step) -> bool:
+def uses_mlflow(step: Step) -> bool:
+    """Whether the notebook itself imports mlflow, and so waits for its MLflow run."""
     return any(name.partition(".")[0] == "mlflow" for name in step.notebook.imports)

@@ -16,6 +16,10 @@ from workbench.settings import Project
 LEAVE = "leave"
 """Tells the tracking process that this one ends in good order, without waiting for it."""
 
+NICENESS, AWAITED = 19, 5
+"""Steps come first: where all cores are busy the tracking process gets next to nothing of them. It gets a fair
+part where notebooks wait for their MLflow runs. Without privileges it could not be raised later."""
+
 LOG_BYTES = 1_000_000
 """The log of the tracking process starts anew when it is longer."""
 
@@ -23,8 +27,11 @@ LOG_BYTES = 1_000_000
 class Tracker:
     """The tracking process, seen from the run: started when first needed, poked, and listened to."""
 
-    def __init__(self, project: Project, hear: Callable[[Mapping[str, Any]], None]) -> None:
+    def __init__(
+        self, project: Project, hear: Callable[[Mapping[str, Any]], None], awaited: bool = True
+    ) -> None:
         self.project = project
+        self.niceness = AWAITED if awaited else NICENESS
         self.log = project.state / "tracking.log"
         self.down = False
         """It has ended, or said that MLflow cannot be used."""
@@ -74,7 +81,8 @@ class Tracker:
         """Start the process unless it was started."""
         if self._process is not None or self.down:
             return
-        command = [sys.executable, "-m", "workbench.tracking", str(self.project.root), str(os.getpid())]
+        command = [sys.executable, "-m", "workbench.tracking", str(self.project.root)]
+        command += [str(os.getpid()), str(self.niceness)]
         try:
             long = self.log.exists() and self.log.stat().st_size > LOG_BYTES
             with self.log.open("wb" if long else "ab") as log:

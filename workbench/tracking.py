@@ -1,6 +1,6 @@
 """Sending runs to MLflow beside the steps, from a process of its own: importing mlflow takes seconds.
 
-`python -m workbench.tracking ROOT PARENT` reads lines on its standard input, each of which says that the ledger has
+`python -m workbench.tracking ROOT PARENT NICENESS` reads lines on its standard input, each of which says that the ledger has
 something new, and writes what it did as JSON lines on its standard output. It ends after a last sync when
 the input ends, which also happens when the process that started it dies; the line LEAVE says that this process
 is going to end, in good order, and does not wait for the last sync.
@@ -34,10 +34,6 @@ LAST_SYNC_SECONDS = 120.0
 
 ORPHAN_SECONDS = 30.0
 """The same when the run is gone without a word; what is left is sent by the next run."""
-
-NICENESS = 10
-"""Steps come first: where all cores are busy this process gets a tenth of one. More would let a notebook that
-waits for its MLflow run wait for seconds."""
 
 NOT_NEEDED = ("numpy", "pandas")
 """MLflow works without them (mlflow-skinny comes without) and nothing here needs them: a third of its start."""
@@ -116,10 +112,10 @@ def main(root: Path, parent: int) -> int:
     return 1 if trouble else 0
 
 
-def _start_light() -> None:
+def _start_light(niceness: int) -> None:
     """What imports cost, and steps pay for: others go first, and no search for garbage while there is none."""
     if hasattr(os, "nice"):
-        os.nice(NICENESS)
+        os.nice(niceness)
     sys.modules.update(dict.fromkeys(NOT_NEEDED))  # type: ignore[arg-type]  # None: importing it fails
     gc.disable()
 
@@ -204,7 +200,7 @@ def _take_stdout() -> TextIO:
 
 
 if __name__ == "__main__":
-    _start_light()
+    _start_light(int(sys.argv[3]))
     code = main(Path(sys.argv[1]), int(sys.argv[2]))
     sys.stderr.flush()
     os._exit(code)  # all is written; taking mlflow's modules down would take another half second

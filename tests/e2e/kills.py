@@ -26,6 +26,8 @@ PATIENCE = 60.0
 class Killed:
     """What a run that was killed has left."""
 
+    in_time: bool
+    """Whether it was killed before it ended by itself."""
     committed: dict[Path, int]
     """Modification time (ns) of each manifest."""
     seconds: float
@@ -52,7 +54,7 @@ def kill_run(project: Project, pipeline: str, after: float) -> Killed:
     killed = time.monotonic()
     while (left := list(processes_of(project))) and time.monotonic() - killed < PATIENCE:
         time.sleep(0.05)
-    return Killed(manifests(project), time.monotonic() - killed, left)
+    return Killed(run.returncode == -signal.SIGKILL, manifests(project), time.monotonic() - killed, left)
 
 
 def manifests(project: Project) -> dict[Path, int]:

@@ -1,4 +1,4 @@
-"""Parameters in a notebook: as papermill would put them there, without papermill."""
+"""Parameters in a notebook, by papermill."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from typing import Any
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
-from papermill.iorw import load_notebook_node
-from papermill.parameterize import parameterize_notebook
 
-from workbench.injection import parameterized, python_code
+from workbench.injection import parameterized
 
 VALUES: dict[str, Any] = {
     "number": 3,
@@ -36,50 +34,40 @@ def cell(source: str, *tags: str) -> Any:
     return new_code_cell(source, metadata={"tags": list(tags)} if tags else {})
 
 
-def test_the_code_sets_each_value() -> None:
+@pytest.mark.parametrize("kernel", ["python3", "workbench"])
+def test_the_cell_sets_each_value(tmp_path: Path, kernel: str) -> None:
+    notebook = parameterized(written(tmp_path, cell("x = 1", "parameters"), cell("print(x)")), VALUES, kernel)
     names: dict[str, Any] = {}
-    exec(python_code(VALUES), names)
+    exec(notebook.cells[1].source, names)
     assert {name: names[name] for name in VALUES} == VALUES
+    nbformat.validate(notebook)
 
 
-def test_floats_that_are_no_numbers() -> None:
+def test_floats_that_are_no_numbers(tmp_path: Path) -> None:
+    notebook = parameterized(written(tmp_path), {"a": math.nan, "b": [math.inf, -math.inf]}, "python3")
     names: dict[str, Any] = {}
-    exec(python_code({"a": math.nan, "b": [math.inf, -math.inf]}), names)
+    exec(notebook.cells[0].source, names)
     assert math.isnan(names["a"])
     assert names["b"] == [math.inf, -math.inf]
 
 
 @pytest.mark.parametrize(
-    "cells",
+    ("cells", "place"),
     [
-        (new_markdown_cell("# Title"), cell("x = 1", "parameters"), cell("print(x)")),
-        (cell("x = 1", "parameters"), cell("x = 2", "injected-parameters"), cell("print(x)")),
-        (new_markdown_cell("# Title"), cell("print(x)")),
-        (),
+        ((new_markdown_cell("# Title"), cell("x = 1", "parameters"), cell("print(x)")), 2),
+        ((cell("x = 1", "parameters"), cell("x = 2", "injected-parameters"), cell("print(x)")), 1),
+        ((new_markdown_cell("# Title"), cell("print(x)")), 0),
+        ((), 0),
     ],
     ids=["after the parameters", "instead of an earlier injection", "first of all", "in an empty notebook"],
 )
-def test_the_cell_goes_where_papermill_puts_it(tmp_path: Path, cells: tuple[Any, ...]) -> None:
-    file = written(tmp_path, *cells)
-    ours = parameterized(file, VALUES, "python3")
-    theirs = parameterize_notebook(
-        load_notebook_node(str(file)), dict(VALUES), kernel_name="python3", language="python"
-    )
-
-    def shape(notebook: Any) -> list[Any]:
-        injected = "injected-parameters"
-        return [
-            (
-                each.cell_type,
-                each.metadata.get("tags", []),
-                injected in each.metadata.get("tags", []) or each.source,
-            )
-            for each in notebook.cells
-        ]
-
-    assert shape(ours) == shape(theirs)
-    assert ours.metadata.papermill.parameters == theirs.metadata.papermill.parameters
-    nbformat.validate(ours)
+def test_where_the_cell_goes(tmp_path: Path, cells: tuple[Any, ...], place: int) -> None:
+    notebook = parameterized(written(tmp_path, *cells), {"x": 7}, "python3")
+    tagged = [
+        n for n, each in enumerate(notebook.cells) if "injected-parameters" in each.metadata.get("tags", [])
+    ]
+    assert tagged == [place]
+    assert notebook.metadata.papermill.parameters == {"x": 7}
 
 
 def test_without_parameters_there_is_no_new_cell(tmp_path: Path) -> None:

@@ -32,6 +32,22 @@ def grammar_put_off() -> Iterator[None]:
             del sys.modules[GRAMMAR]
 
 
+@contextmanager
+def left_out(name: str) -> Iterator[None]:
+    """While something is imported that makes do without the module `name`: importing it fails.
+
+    A module that is there already stays.
+    """
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # type: ignore[assignment]  # as importlib spells it
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+
+
 def _is_valid_syntax(term: str, value: str) -> bool:
     """The real one, imported at its first use."""
     from rfc3987_syntax import is_valid_syntax  # type: ignore[import-untyped]

@@ -17,12 +17,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
-sys.path.insert(1, str(REPOSITORY / "tests"))
+sys.path[1:1] = [str(REPOSITORY / "tests"), str(REPOSITORY)]
 
 import endurance  # noqa: E402
 import speed  # noqa: E402
 from contestants import doit_folder  # noqa: E402
 from measure import Result, say  # noqa: E402
+from measured import KINDS, benchmark  # noqa: E402
 from report import load, markdown, missed  # noqa: E402
 
 BENCHMARKS: dict[str, Callable[[Path, int], Result]] = {
@@ -33,6 +34,7 @@ BENCHMARKS: dict[str, Callable[[Path, int], Result]] = {
     "plan": speed.plan,
     "soak": endurance.soak,
     "kills": endurance.kills,
+    **{name: benchmark(name) for name in KINDS},
 }
 REPORT = REPOSITORY / "reports" / "bench.md"
 

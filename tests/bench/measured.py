@@ -1,0 +1,76 @@
+"""Benchmarks that tell what they found as a mapping, put beside those that are timed against a peer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from measure import Result
+
+Facts = Callable[[Mapping[str, Any]], dict[str, bool]]
+
+
+def _contracts(found: Mapping[str, Any]) -> dict[str, bool]:
+    return {
+        f"{found['rows']:,} rows × {found['columns']} columns against {found['rules']} rules in "
+        f"{found['good_seconds']:.2f} s (2 s are allowed)": found["good_seconds"] < 2,
+        f"one row of {found['one_row_columns']} columns in {found['one_row_ms']:.2f} ms": found["one_row_ms"]
+        < 5,
+    }
+
+
+def _judging(found: Mapping[str, Any]) -> dict[str, bool]:
+    equal, better = found["equal models"], found["better model"]
+    return {
+        f"of {found['repetitions']} pairs of equal models {equal['better']:.1%} were called better (5 % are allowed)": equal["better"] <= 0.05,
+        f"of {found['repetitions']} better models {better['better']:.1%} were called so": better["better"] >= 0.95,
+    }  # fmt: skip
+
+
+def _promotion(found: Mapping[str, Any]) -> dict[str, bool]:
+    return {
+        f"a rollback takes {found['rollback_seconds']} s from the start of its process (5 s are allowed)": found["rollback_seconds"] <= 5,
+        f"after {found['kills']} kills audit, alias and marker agreed {found['agreements']} times": found["kills"] == found["agreements"],
+        f"{found['promoters']} promoters at once, winners by round: {found['winners']}": set(found["winners"]) == {1},
+        f"the trail of {found['entries']} entries is whole": not found["trail_problems"],
+    }  # fmt: skip
+
+
+def _review(found: Mapping[str, Any]) -> dict[str, bool]:
+    expanding, rolling = found["expanding, on July"], found["rolling, on October to December"]
+    return {
+        f"trained on all months up to June, judged on July: {expanding['outcome']}, promotable": bool(expanding["passed"]),
+        f"trained on a rolling window, judged on October to December: {rolling['outcome']}, refused": not rolling["passed"],
+    }  # fmt: skip
+
+
+def _lab(found: Mapping[str, Any]) -> dict[str, bool]:
+    cold, warm = found["medians"]["python3"], found["medians"]["workbench"]
+    return {
+        f"restart and run all in JupyterLab: {warm:.2f} s warm, {cold:.2f} s with python3, "
+        f"{found['times_faster']:.1f} times faster": found["times_faster"] > 3,
+    }
+
+
+KINDS: dict[str, tuple[str, Facts]] = {
+    "contracts": ("Contracts", _contracts),
+    "judging": ("The gate is not fooled by noise", _judging),
+    "promotion": ("Promotion: rollback, kills, a crowd", _promotion),
+    "review": ("The gate on the real year", _review),
+    "lab": ("JupyterLab in a real browser", _lab),
+}
+
+
+def benchmark(name: str) -> Callable[[Path, int], Result]:
+    """The benchmark in the module of that name, as one of the report's."""
+
+    def run(root: Path, rounds: int) -> Result:
+        title, facts = KINDS[name]
+        found = import_module(name).measure()
+        shown = json.dumps(found, indent=1, default=str)
+        return Result(title, {}, (), facts(found), ("```json", shown, "```"))
+
+    return run

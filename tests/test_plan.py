@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from workbench.champions import Champion, write_champion
 from workbench.digests import CLOCK_TICK_NS, Digests
 from workbench.errors import SpecError, StoreError
 from workbench.loading import load_pipeline
@@ -109,11 +110,9 @@ def judged(project: Project, write_notebook: WriteNotebook, write_pipeline: Any)
         folder = project.state / "artifacts" / content
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "model.skops").write_text(content)
-        marker = project.store / "champions" / "m.json"
-        marker.parent.mkdir(parents=True, exist_ok=True)
         digest = Digests(project.root, project.store / "d.json").path(folder)
         where = folder.relative_to(project.root).as_posix()
-        marker.write_text(json.dumps({"version": 1, "digest": digest, "folder": where}))
+        write_champion(project, "m", Champion("m", 1, digest, where, 2, "hash"))
 
     return promote
 
@@ -140,10 +139,15 @@ def test_a_champion_that_was_tampered_with_is_refused(
 ) -> None:
     judged("one")
     (project.state / "artifacts" / "one" / "model.skops").write_text("other")
-    with pytest.raises(StoreError, match=r"'m' version 1 .* gone or changed"):
+    with pytest.raises(StoreError, match=r"version 1 of 'm', which serves, is not what was registered"):
         Results(project).plan()
-    (project.store / "champions" / "m.json").write_text("{")
-    with pytest.raises(StoreError, match="is damaged, so nobody knows which version"):
+
+
+def test_a_champion_elsewhere_cannot_be_compared_with(
+    project: Project, judged: Callable[[str], None]
+) -> None:
+    write_champion(project, "m", Champion("m", 3, "digest", None, 2, "hash"))
+    with pytest.raises(StoreError, match="version 3 of 'm', which serves, is not on this machine"):
         Results(project).plan()
 
 
@@ -552,7 +556,7 @@ def test_a_model_that_is_not_registered_is_still_to_do(results: Results, write_p
     assert made is not None
     marker = results.project.delivered("m", made.outputs["out"].digest)
     marker.parent.mkdir(parents=True)
-    marker.touch()
+    marker.write_text(json.dumps({"version": 1, "run": "r", "evidence": None}))
     assert results.plan().cached
     assert not results.plan(selection=Selection(only=("make",))).deliver
     assert not results.plan(selection=Selection(force=("use",))).deliver

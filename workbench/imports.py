@@ -134,7 +134,7 @@ def _installed() -> dict[str, str]:
 
     found: dict[str, set[str]] = {}
     for distribution in distributions():
-        with suppress(KeyError):
+        with suppress(KeyError, FileNotFoundError):  # damaged, or removed in this moment
             name, version = distribution.metadata["Name"], distribution.version
             if name is not None:
                 for top in _top_level(distribution):

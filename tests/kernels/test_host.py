@@ -200,7 +200,8 @@ def test_nothing_grows_and_nothing_stays() -> None:
     result = soak(40)
     early, late = result["early"], result["late"]
     assert result["kernels"] == 40
-    assert (late["host_files"], late["owner_threads"]) == (early["host_files"], early["owner_threads"])
+    assert late["host_files"] <= early["host_files"] + 2  # one may be open at one look and not at the other
+    assert late["owner_threads"] <= early["owner_threads"]
     assert late["owner_files"] <= early["owner_files"] + 2
     assert late["host_kib"] < early["host_kib"] + 5_000
     assert result["after"]["threads"] == result["before"]["threads"]

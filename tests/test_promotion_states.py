@@ -74,14 +74,8 @@ class Moves(RuleBasedStateMachine):
         judged = self.promotions.ledger.verdict(MODEL, version)
         fresh = judged is not None and judged.champion_version == self.champion
         allowed = version not in self.retired and (version != self.champion or self.astray)
-        self._do(allowed, version, kill, "promote", version, override=override)
-        if (
-            override
-            and not fresh
-            and version == self.champion
-            and allowed
-            and kill not in ("intent", "alias")
-        ):
+        took_effect = self._do(allowed, version, kill, "promote", version, override=override)
+        if took_effect and override and not fresh:
             self.overridden.add(version)
 
     @rule(to=VERSION, kill=KILL)
@@ -93,8 +87,7 @@ class Moves(RuleBasedStateMachine):
     def retire(self, version: int, kill: str | None) -> None:
         allowed = version not in self.retired
         if version == self.champion:
-            self._do(allowed, None, kill, "retire", version)
-            if allowed and kill not in ("intent", "alias"):
+            if self._do(allowed, None, kill, "retire", version):
                 self.retired.add(version)
         else:
             self._do(allowed, self.champion, None, "retire", version)
@@ -133,8 +126,11 @@ class Moves(RuleBasedStateMachine):
 
     def _do(
         self, allowed: bool, target: int | None, kill: str | None, name: str, *arguments: Any, **more: Any
-    ) -> None:
-        """Do a move, perhaps dying before one of its writes; what became of it is known beforehand."""
+    ) -> bool:
+        """Do a move, perhaps dying before one of its writes; whether it took effect, which is known beforehand.
+
+        One that dies before it moves the alias counts all the same where somebody had moved the alias there already.
+        """
 
         def before(write: str) -> None:
             if write == kill:
@@ -149,15 +145,15 @@ class Moves(RuleBasedStateMachine):
             act(MODEL, *(() if name == "rollback" else arguments), ADA, **more)
         except PromotionError:
             assert not allowed
-            return
+            return False
         except Killed:
             assert allowed
-            done = kill in ("done", "marker") or (kill == "alias" and was_there)
-            if not done:
-                return
+            if not (kill in ("done", "marker") or (kill == "alias" and was_there)):
+                return False
         assert allowed
         self.champion = target
         self.were |= {target} if target is not None else set()
+        return True
 
 
 def test_whatever_happens_all_agree(registered_once: Path) -> None:

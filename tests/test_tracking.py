@@ -21,6 +21,7 @@ import psutil
 import pytest
 from mlflow import MlflowClient
 
+from workbench import recorder as recorder_module
 from workbench.errors import TrackingError
 from workbench.events import Failure, RunFinished, RunStarted, State, StepFinished, StepStarted
 from workbench.ledger import Ledger, Run, StepRun
@@ -335,14 +336,32 @@ def test_steps_come_first_unless_a_notebook_waits_for_its_run(tracked: Project, 
     assert tracker.close(60)
 
 
+def test_a_long_run_is_sent_before_it_ends(
+    tracked: Project, ledger: Ledger, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(recorder_module, "HEARTBEAT_SECONDS", 0.3)
+    recorder = Recorder(tracked, awaited=False)
+    for event in (run_started(), step_started()):
+        recorder.listen(event)
+    wait_for(lambda: {each.info.status for each in recorded(client).values()} == {"RUNNING"})
+    for event in (step_finished(), RunFinished(NOW + 4, RUN, "done", 4.0)):
+        recorder.listen(event)
+    recorder.close()
+    assert ledger.settled()
+
+
 @pytest.mark.parametrize("state", ["done", "failed"])
 def test_a_run_that_does_not_wait_leaves_the_rest_to_the_tracking_process(
     tracked: Project, ledger: Ledger, client: MlflowClient, state: State
 ) -> None:
     executed(tracked)
-    recorder = Recorder(tracked)
-    for event in (run_started(), step_started(), step_finished(), RunFinished(NOW + 4, RUN, state, 4.0)):
+    recorder = Recorder(tracked, awaited=False)
+    for event in (run_started(), step_started(), step_finished()):
         recorder.listen(event)
+    wait_for(lambda: bool(ledger.step_runs(RUN)))
+    assert tracking_processes() == []  # a short run leaves the cores to its steps
+    recorder.listen(RunFinished(NOW + 4, RUN, state, 4.0))
     recorder.close(wait=False)
     assert recorder.notices == []
     if state == "done":

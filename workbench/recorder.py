@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 BATCH_SECONDS = 0.05
 HEARTBEAT_SECONDS = 10.0
 
+PATIENCE_SECONDS = 10.0
+"""A run that nobody waits for in MLflow is sent when it is this old or ends: in one of seconds, MLflow's start
+would take more of the cores than the steps."""
+
 
 _TOLD = {kind.__name__: kind for kind in (ModelRegistered, ModelJudged)}
 """Events that come from the tracking process."""
@@ -45,7 +49,8 @@ class Recorder:
     """Writes one run's events. `listen` and `mlflow_run` may be called from any thread.
 
     Listeners get the events that come from here: ModelRegistered, from a thread of the recorder's.
-    `awaited`: notebooks of this run will ask for their MLflow runs, so that MLflow must not be slow.
+    `awaited`: somebody will wait for MLflow, a notebook for its run or the caller at the end: so it is sent to
+    from the beginning and with a fair part of the cores.
     """
 
     def __init__(self, project: Project, listeners: Sequence[Listener] = (), awaited: bool = True) -> None:
@@ -59,6 +64,8 @@ class Recorder:
         self._ledger: Ledger | None = None
         self._runs: set[str] = set()
         self._must_wait = False
+        self._awaited, self._postponed = awaited, False
+        self._began = time.monotonic()
         self._tracker = Tracker(project, self._hear, awaited) if project.mlflow_enabled else None
         self._changed = threading.Condition()
         self._mlflow_runs: dict[tuple[str, str | None], str] = {}
@@ -98,14 +105,14 @@ class Recorder:
     def close(self, wait: bool = True, timeout: float = 120.0) -> None:
         """Write what is left; with `wait` also until MLflow has it, at most `timeout` seconds.
 
-        Without, the tracking process goes on alone, unless that could lose something (see `_awaited`).
+        Without, the tracking process goes on alone, unless that could lose something (see `_is_awaited`).
         What MLflow has not got in the end stays in the ledger, and the next run sends it.
         """
         if not self._thread.is_alive():
             return
         self._events.put(None)
         self._thread.join()
-        wait = wait or self._awaited()
+        wait = wait or self._is_awaited()
         if self._tracker is not None and not self._tracker.close(timeout if wait else 0.0) and wait:
             self._note(
                 "MLflow has not got everything yet; the ledger keeps it and the next run sends it "
@@ -115,7 +122,7 @@ class Recorder:
             self._try(self._settle)
             self._ledger.close()
 
-    def _awaited(self) -> bool:
+    def _is_awaited(self) -> bool:
         """Whether this run must not end before MLflow has it.
 
         Somebody waits for the number of a model's version; or the run did not go well, and then nothing is to
@@ -157,15 +164,18 @@ class Recorder:
         self._unwritten += new
         self._runs |= {event.run for event in new if isinstance(event, RunStarted)}
         self._runs -= {event.run for event in new if isinstance(event, RunFinished)}
-        if self._held and not any(isinstance(event, StepStarted | ModelReady) for event in new):
+        if self._held and not self._tells_of_work(new):
             self._spool()
             if not (last and self._unwritten):
                 return last
         self._held = False
-        if self._tracker is not None and any(isinstance(event, StepStarted | ModelReady) for event in new):
+        if self._tracker is not None and self._awaited and self._tells_of_work(new):
             self._tracker.start()  # its imports take longer than opening the ledger here
-        if self._try(self._flush) and self._tracker is not None and self._worth_sending(new):
-            self._tracker.poke()
+        if self._try(self._flush) and self._tracker is not None:
+            self._postponed |= self._worth_sending(new)
+            if self._postponed and (last or self._is_time()):
+                self._tracker.poke()
+                self._postponed = False
         return last
 
     def _spool(self) -> None:
@@ -186,12 +196,18 @@ class Recorder:
 
     def _worth_sending(self, events: list[Event]) -> bool:
         """Whether MLflow lacks something: a run in which nothing runs does not start the tracker."""
-        if any(isinstance(event, StepStarted | ModelReady) for event in events):
+        if self._tells_of_work(events):
             return True
         if self._tracker is not None and self._tracker.started:
             return bool(events)
         ended = any(isinstance(event, RunFinished) for event in events)
         return ended and self._ledger is not None and any(self._ledger.untracked())
+
+    def _tells_of_work(self, events: list[Event]) -> bool:
+        return any(isinstance(event, StepStarted | ModelReady) for event in events)
+
+    def _is_time(self) -> bool:
+        return self._awaited or time.monotonic() - self._began >= PATIENCE_SECONDS
 
     def _beat(self) -> None:
         for run in self._runs:

@@ -179,7 +179,8 @@ class _Run:
         self._preflight()
         with ExitStack() as stack:
             self._claim(stack)
-            awaited = any(uses_mlflow(self.pipeline.steps[key]) for key in self.plan.decisions)
+            tracked = any(uses_mlflow(self.pipeline.steps[key]) for key in self.plan.decisions)
+            awaited = self.wait or tracked or self.pipeline.model is not None
             recorder = Recorder(self.project, listeners=[self._registered], awaited=awaited)
             self._listeners.append(recorder.listen)
             executor = self.executor or stack.enter_context(self._local())

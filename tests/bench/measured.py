@@ -40,8 +40,12 @@ def _promotion(found: Mapping[str, Any]) -> dict[str, bool]:
 
 
 def _review(found: Mapping[str, Any]) -> dict[str, bool]:
+    broken = next(each for name, each in found.items() if name.startswith("labels of"))
+    leaking = found["arr_delay as a feature"]
     expanding, rolling = found["expanding, on July"], found["rolling, on October to December"]
     return {
+        f"one carrier's labels turned round: refused for {', '.join(broken['failed'])}": any("carrier UA" in name for name in broken["failed"]),
+        f"a feature that leaks: {leaking}": "arr_delay" in leaking,
         f"trained on all months up to June, judged on July: {expanding['outcome']}, promotable": bool(expanding["passed"]),
         f"trained on a rolling window, judged on October to December: {rolling['outcome']}, refused": not rolling["passed"],
     }  # fmt: skip

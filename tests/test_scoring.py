@@ -20,9 +20,10 @@ import pytest
 from tests.scored import LOGISTIC, MODEL, WITH_CONTRACT, WITHOUT_CONTRACT, rows
 from workbench.errors import BadInput, ContractError, ModelError, WorkbenchError
 from workbench.registry import load
-from workbench.scoring import Progress, Scored, score
+from workbench.scoring import score
 from workbench.scoring_parts import PREFIX, read_stamp
 from workbench.scoring_plan import MANIFEST, Asked
+from workbench.scoring_result import Progress, Scored
 from workbench.settings import Project
 
 pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning")

@@ -5,7 +5,9 @@
     ├── champion_or     which version, loaded and verified (registry), and its contract (scoring_model)
     ├── plan_jobs       each file, its part, and whether that has to be done: a decision with a reason (scoring_parts)
     ├── _look_ahead     schema skew in any of the files stops before anything is written
-    └── _score_part     piece by piece: read, check, set aside, predict, write; visible when it is whole
+    └── _score_part     piece by piece, visible when it is whole
+        ├── _ready      read and check, one piece ahead in a thread
+        └── _write      set aside, predict, write
 
 A file gives a file of scores; a folder, a glob or several files give a folder with a part for each, and `_manifest.json`.
 """
@@ -15,10 +17,11 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -38,73 +41,21 @@ from workbench.scoring_plan import (
     refuse_places,
     write_manifest,
 )
-from workbench.scoring_tables import Piece, Source, find_sources, frame, pieces, schema_of
+from workbench.scoring_result import Progress, Scored
+from workbench.scoring_tables import Piece, find_sources, frame, pieces, schema_of
 from workbench.settings import Project
 from workbench.trail import standing
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from workbench.contract_result import Checked
 
 ROWS = 65_536
 """Rows given to the model at once."""
 
 HEAD_ROWS, HEAD_BYTES = 1_000, 200_000
 """What is looked at of every file before anything is written."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far it is. `share` is of the bytes of all files, 0 to 1."""
-
-    state: Literal["cached", "scoring", "done"]
-    source: str
-    number: int
-    """Of the part, from 1."""
-    parts: int
-    counts: Counts
-    share: float
-    reason: str = ""
-    """Why the part is done (again)."""
-
-
-@dataclass(frozen=True)
-class Scored:
-    """What came of it."""
-
-    model: str
-    version: int
-    digest: str
-    contract: str
-    output: Path
-    parts: tuple[tuple[Job, Counts], ...]
-    ignored: tuple[str, ...]
-    """Files in the input's folder that are no tables."""
-    left: tuple[str, ...]
-    """Parts in the output of files that are not there any more."""
-    warnings: tuple[str, ...]
-
-    @property
-    def counts(self) -> Counts:
-        """Rows of all parts."""
-        return sum((counts for _, counts in self.parts), Counts())
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return {
-            "model": self.model,
-            "version": self.version,
-            "digest": self.digest,
-            "contract": self.contract,
-            "output": str(self.output),
-            "rows": asdict(self.counts),
-            "parts": [
-                {
-                    "source": job.source.name, "file": str(job.part.path), "done_because": job.reason,
-                    "quarantine": str(job.part.quarantine) if counts.quarantined else None, **asdict(counts),
-                }
-                for job, counts in self.parts
-            ],
-            "ignored": list(self.ignored),
-            "left": list(self.left),
-            "warnings": list(self.warnings),
-        }  # fmt: skip
 
 
 Listener = Callable[[Progress], None]
@@ -224,14 +175,11 @@ def _score_part(job: Job, asked: Asked, scorer: Scorer, rows: int) -> Iterator[t
     faulty = 0
     with PartWriter(job.part, job.stamp, kept, read) as writer:
         yield writer.counts, 0.0
-        for piece in pieces(job.source, columns, rows):
-            try:
-                faulty += _score_piece(piece, job.source, scorer, writer)
-            except (ContractError, ModelError) as error:
-                last = piece.start + piece.batch.num_rows - 1
-                where = f"'{job.source.path}', rows {piece.start} to {last}"
-                raise type(error)(f"{where}: {error}; nothing of this file was written") from error
-            yield writer.counts, piece.done
+        for ready in _ahead(_ready(job, scorer, columns, rows)):
+            with _named(job, ready.piece):
+                _write(ready, scorer, writer)
+            faulty += ready.checked.faulty
+            yield writer.counts, ready.piece.done
         _refuse_quota(job, scorer, writer.counts, faulty)
         after = job.source.path.stat()
         if (after.st_size, after.st_mtime_ns, after.st_ino) != (
@@ -244,12 +192,48 @@ def _score_part(job: Job, asked: Asked, scorer: Scorer, rows: int) -> Iterator[t
     yield writer.counts, 1.0
 
 
-def _score_piece(piece: Piece, source: Source, scorer: Scorer, writer: PartWriter) -> int:
-    """Check, set aside, predict, write; returns how many rows are faulty."""
-    batch = piece.batch
-    given = frame(batch, scorer.contract, is_csv=source.is_csv)
-    checked = scorer.check(given)
-    numbers = np.arange(piece.start, piece.start + batch.num_rows, dtype=np.int64)
+@dataclass(frozen=True)
+class _Ready:
+    """A piece that was held against the contract, and the columns that the model is given."""
+
+    piece: Piece
+    given: pd.DataFrame
+    checked: Checked
+
+
+def _ready(job: Job, scorer: Scorer, columns: Sequence[str], rows: int) -> Iterator[_Ready]:
+    for piece in pieces(job.source, columns, rows):
+        given = frame(piece.batch, scorer.contract, is_csv=job.source.is_csv)
+        with _named(job, piece):
+            checked = scorer.check(given)
+        yield _Ready(piece, given, checked)
+
+
+def _ahead(items: Iterator[_Ready]) -> Iterator[_Ready]:
+    """The same, the next one made in a thread while the last one is used: reading and checking cost no time then."""
+    with ThreadPoolExecutor(1, "reading") as pool:
+        coming = pool.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = pool.submit(next, items, None)
+            yield item
+
+
+@contextmanager
+def _named(job: Job, piece: Piece) -> Iterator[None]:
+    """Have an error say which rows of which file it is about."""
+    try:
+        yield
+    except (ContractError, ModelError) as error:
+        rows = f"rows {piece.start} to {piece.start + piece.batch.num_rows - 1}"
+        raise type(error)(
+            f"'{job.source.path}', {rows}: {error}; nothing of this file was written"
+        ) from error
+
+
+def _write(ready: _Ready, scorer: Scorer, writer: PartWriter) -> None:
+    """Set aside, predict, write."""
+    batch, given, checked = ready.piece.batch, ready.given, ready.checked
+    numbers = np.arange(ready.piece.start, ready.piece.start + batch.num_rows, dtype=np.int64)
     if checked.set_aside.any():
         aside, rest = checked.set_aside, ~checked.set_aside
         writer.set_aside(numbers[aside], checked.reasons[aside].tolist(), batch.filter(_mask(aside)))
@@ -258,7 +242,6 @@ def _score_piece(piece: Piece, source: Source, scorer: Scorer, writer: PartWrite
     writer.warn(
         {each.rule: each.count for each in checked.breaches if each.severity == "warn" and each.count}
     )
-    return checked.faulty
 
 
 def _mask(truths: Any) -> Any:

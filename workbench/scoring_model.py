@@ -71,7 +71,7 @@ class Scorer:
         """The probability of the label for rows that keep the contract; (rows,). Raises ModelError."""
         if not len(frame):
             return np.empty(0)
-        given = frame[list(self.features)]
+        given = frame if tuple(frame.columns) == self.features else frame[list(self.features)]
         numbers = [column.name for column in self.contract.columns if column.type in ("int", "float")]
         objects = [name for name in numbers if name in self.features and given[name].dtype == object]
         try:

@@ -234,7 +234,7 @@ class PartWriter:
 
         if path not in self._writers:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._writers[path] = pq.ParquetWriter(hidden(path), schema, compression="zstd")
+            self._writers[path] = pq.ParquetWriter(hidden(path), schema, **_storage(schema))
         return self._writers[path]
 
 
@@ -246,6 +246,16 @@ def hidden(path: Path) -> Path:
 def folder_manifest(parts: Mapping[str, Mapping[str, Any]], job: Mapping[str, Any], *, finished: bool) -> str:
     """The text of a folder's `_manifest.json`."""
     return json.dumps({**job, "finished": finished, "parts": parts}, indent=1, ensure_ascii=False) + "\n"
+
+
+def _storage(schema: pa.Schema) -> dict[str, Any]:
+    """How columns are stored. With Arrow's defaults, scores take twice the time to write and twice the room."""
+    import pyarrow as pa
+
+    numbers = [each.name for each in schema if pa.types.is_floating(each.type)]
+    encodings = {**dict.fromkeys(numbers, "BYTE_STREAM_SPLIT"), schema.names[1]: "DELTA_BINARY_PACKED"}
+    others = [each.name for each in schema if each.name not in encodings]
+    return {"compression": "zstd", "column_encoding": encodings, "use_dictionary": others}
 
 
 def _free(name: str, taken: Sequence[str]) -> str:

@@ -219,7 +219,7 @@ def frame(batch: pa.RecordBatch, contract: Contract, *, is_csv: bool) -> pd.Data
     wanted = [column for column in contract.columns if column.name in present]
     if not is_csv:
         columns = batch.select([column.name for column in wanted])
-        selected: pd.DataFrame = columns.to_pandas(ignore_metadata=True)
+        selected: pd.DataFrame = columns.to_pandas(ignore_metadata=True, split_blocks=True)
         return selected
     read = {column.name: _typed(batch.column(column.name), column.type) for column in wanted}
     return pd.DataFrame(read, index=pd.RangeIndex(batch.num_rows))

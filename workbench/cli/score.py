@@ -13,7 +13,7 @@ import click
 from workbench.cli.options import json_option
 
 if TYPE_CHECKING:
-    from workbench.scoring import Progress, Scored
+    from workbench.scoring_result import Progress, Scored
 
 
 @click.command("score")

@@ -101,11 +101,23 @@ def registered_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a project in which four versions of the model `m` are registered; made once, by one worker."""
     from tests.registered import make
 
-    shared = tmp_path_factory.getbasetemp()
-    root = (shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared) / "registered"
-    with locked(root.with_name("registered.lock")):
+    return _made_once(tmp_path_factory, "registered", make)
+
+
+@pytest.fixture(scope="session")
+def scoring_once(registered_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with the versions of tests.scored; made once, by one worker."""
+    from tests.scored import make
+
+    return _made_once(tmp_path_factory, "scoring", lambda root: make(registered_once, root))
+
+
+def _made_once(folders: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    shared = folders.getbasetemp()
+    root = (shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared) / name
+    with locked(root.with_name(f"{name}.lock")):
         if not root.exists():
-            scratch = root.with_name("registered.new")
+            scratch = root.with_name(f"{name}.new")
             shutil.rmtree(scratch, ignore_errors=True)
             make(scratch)
             scratch.rename(root)
@@ -115,10 +127,19 @@ def registered_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def models(registered_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A project of one's own with MLflow and four registered versions of the model `m`: the working directory."""
+    return _own_copy(registered_once, tmp_path / "models", monkeypatch)
+
+
+@pytest.fixture
+def scoring(scoring_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project of one's own with the versions of tests.scored: the working directory."""
+    return _own_copy(scoring_once, tmp_path / "scoring", monkeypatch)
+
+
+def _own_copy(made: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     from workbench.mlflow_store import environment
 
-    root = tmp_path / "models"
-    shutil.copytree(registered_once, root)
+    shutil.copytree(made, root)
     monkeypatch.chdir(root)
     project = read_project(root)
     for name, value in environment(project).items():

@@ -42,19 +42,23 @@ def make(root: Path) -> None:
         os.environ.update(before)
 
 
-def fit(folder: Path) -> None:
+def fit(folder: Path, algorithm: str = "boosting") -> None:
     """A small model of the kind that the flights use."""
     from workbench.modeling import make_estimator, save_mlflow_model
 
     generator = np.random.default_rng(0)
     features = pd.DataFrame({"x": generator.normal(size=80), "k": generator.choice(list("abc"), 80)})
     label = (features["x"] > 0).astype(int)
-    model = make_estimator("boosting", features, max_iter=3).fit(features, label)
+    iterations = 3 if algorithm == "boosting" else 100
+    model = make_estimator(algorithm, features, max_iter=iterations).fit(features, label)
     save_mlflow_model(model, folder, features)
 
 
 def deliver(project: Project, ledger: Ledger, fitted: Path, number: int, **more: str) -> None:
-    """Have a run deliver a model that differs from the others, and MLflow take it as the next version."""
+    """Have a run deliver a model that differs from the others, and MLflow take it as the next version.
+
+    `more` are attachments by name, such as `contract`; an empty path leaves one out.
+    """
     from workbench.mlflow_store import connect
     from workbench.mlflow_sync import Job, Sync
 
@@ -76,7 +80,7 @@ def deliver(project: Project, ledger: Ledger, fitted: Path, number: int, **more:
         StepFinished(now, run, "evaluate", "done", "x", f"f{number}", 1.0, {"best": digest}),
         ModelReady(
             now, run, MODEL, "evaluate", digest, relative(folder, project), relative(evaluation, project),
-            {"contract": relative(contract, project), **more},
+            {name: path for name, path in {"contract": relative(contract, project), **more}.items() if path},
         ),
         RunFinished(now, run, "done", 1.0),
     ])  # fmt: skip

@@ -16,6 +16,7 @@ _MODULES = {
     "check": "check",
     "runs": "runs",
     "models": "models",
+    "score": "score",
     "contract": "contract",
     "gc": "gc",
     "lab": "lab",

@@ -20,10 +20,10 @@ import pytest
 from tests.scored import LOGISTIC, MODEL, WITH_CONTRACT, WITHOUT_CONTRACT, rows
 from workbench.errors import BadInput, ContractError, ModelError, WorkbenchError
 from workbench.registry import load
-from workbench.scoring import score
-from workbench.scoring_parts import PREFIX, read_stamp
-from workbench.scoring_plan import MANIFEST, Asked
-from workbench.scoring_result import Progress, Scored
+from workbench.scoring.job import score
+from workbench.scoring.parts import PREFIX, read_stamp
+from workbench.scoring.plan import MANIFEST, Asked
+from workbench.scoring.result import Progress, Scored
 from workbench.settings import Project
 
 pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning")
@@ -396,8 +396,8 @@ def test_bad_rows_of_a_folder_are_beside_its_parts(run: Run) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from workbench.scoring import score
-from workbench.scoring_plan import Asked
+from workbench.scoring.job import score
+from workbench.scoring.plan import Asked
 from workbench.settings import find_project
 
 def listen(now):

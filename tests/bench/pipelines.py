@@ -156,7 +156,7 @@ def chain(length: int) -> list[Notebook]:
     return [
         Notebook(
             f"s{n}",
-            ("text = open(source).read() if source else ''", f"open(out, 'w').write(text + '{n} ')"),
+            ("text = open(source).read()" if n % 10 else "text = ''", f"open(out, 'w').write(text + '{n} ')"),
             {"source": f"s{n - 1}.out"} if n % 10 else {},
             {"out": "out.txt"},
         )

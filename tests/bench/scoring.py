@@ -23,11 +23,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tests.registered import MODEL, SETTINGS, deliver, relative
-from workbench.contract import read_contract
+from workbench.contracts.contract import read_contract
 from workbench.ledger import Ledger
 from workbench.registry import load
-from workbench.scoring import ROWS, score, threads
-from workbench.scoring_plan import Asked
+from workbench.scoring.job import ROWS, score, threads
+from workbench.scoring.plan import Asked
 from workbench.settings import Project, read_project
 
 CONTRACT = Path(__file__).parents[2] / "notebooks" / "contracts" / "flight-features.yaml"

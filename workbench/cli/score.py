@@ -13,7 +13,7 @@ import click
 from workbench.cli.options import json_option
 
 if TYPE_CHECKING:
-    from workbench.scoring_result import Progress, Scored
+    from workbench.scoring.result import Progress, Scored
 
 
 @click.command("score")
@@ -42,8 +42,8 @@ def command(
     INPUT may be several files, a folder or a glob; OUTPUT is a folder then, with a part for each file. Called again, it
     does what is not done yet. Exit code 1 when no row could be scored.
     """
-    from workbench.scoring import score
-    from workbench.scoring_plan import Asked
+    from workbench.scoring.job import score
+    from workbench.scoring.plan import Asked
     from workbench.settings import find_project
 
     asked = Asked(model, inputs, output, version, keep, not no_contract)

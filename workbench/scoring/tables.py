@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from workbench.contract import Contract
+    from workbench.contracts.contract import Contract
 
 SUFFIXES = (".parquet", ".csv", ".csv.gz")
 CSV_BLOCK = 8_000_000

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from workbench.scoring_parts import Counts
-from workbench.scoring_plan import Job
+from workbench.scoring.parts import Counts
+from workbench.scoring.plan import Job
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from pathlib import Path
 from workbench.digests import Digests, write_atomically
 from workbench.errors import BadInput
 from workbench.registry import ALIAS, Loaded
-from workbench.scoring_model import Scorer
-from workbench.scoring_parts import (
+from workbench.scoring.model import Scorer
+from workbench.scoring.parts import (
     QUARANTINE,
     Part,
     Stamp,
@@ -24,7 +24,7 @@ from workbench.scoring_parts import (
     read_stamp,
     why_undone,
 )
-from workbench.scoring_tables import Source, Sources, reading
+from workbench.scoring.tables import Source, Sources, reading
 from workbench.settings import Project
 
 MANIFEST = "_manifest.json"

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from workbench.contract import Column, Contract, read_contract
-from workbench.contract_check import check
-from workbench.contract_result import Checked
+from workbench.contracts.check import check
+from workbench.contracts.contract import Column, Contract, read_contract
+from workbench.contracts.result import Checked
 from workbench.digests import digest_file
 from workbench.errors import BadInput, ContractError, ModelError
 from workbench.registry import Loaded

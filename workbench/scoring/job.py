@@ -1,9 +1,9 @@
 """Batch scoring: tables of any size in, one probability a row out, in bounded memory, and never half a result.
 
     score
-    ├── find_sources    which files (scoring_tables)
-    ├── champion_or     which version, loaded and verified (registry), and its contract (scoring_model)
-    ├── plan_jobs       each file, its part, and whether that has to be done: a decision with a reason (scoring_parts)
+    ├── find_sources    which files (tables)
+    ├── champion_or     which version, loaded and verified (registry), and its contract (model)
+    ├── plan_jobs       each file, its part, and whether that has to be done: a decision with a reason (parts)
     ├── _look_ahead     schema skew in any of the files stops before anything is written
     └── _score_part     piece by piece, visible when it is whole
         ├── _ready      read and check, one piece ahead in a thread
@@ -30,9 +30,9 @@ from workbench.errors import BadInput, ContractError, ModelError, WorkbenchError
 from workbench.ledger import Ledger
 from workbench.locks import locked
 from workbench.registry import ALIAS, Loaded, load
-from workbench.scoring_model import Scorer, scorer_of
-from workbench.scoring_parts import Counts, PartWriter, passed_through, read_stamp
-from workbench.scoring_plan import (
+from workbench.scoring.model import Scorer, scorer_of
+from workbench.scoring.parts import Counts, PartWriter, passed_through, read_stamp
+from workbench.scoring.plan import (
     Asked,
     Job,
     left_over,
@@ -41,15 +41,15 @@ from workbench.scoring_plan import (
     refuse_places,
     write_manifest,
 )
-from workbench.scoring_result import Progress, Scored
-from workbench.scoring_tables import Piece, find_sources, frame, pieces, schema_of
+from workbench.scoring.result import Progress, Scored
+from workbench.scoring.tables import Piece, find_sources, frame, pieces, schema_of
 from workbench.settings import Project
 from workbench.trail import standing
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from workbench.contract_result import Checked
+    from workbench.contracts.result import Checked
 
 ROWS = 65_536
 """Rows given to the model at once."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from workbench import load_pipeline, make_plan, run_plan
 from workbench.settings import Project
+
+if TYPE_CHECKING:
+    from streamlit.testing.v1 import AppTest
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 SECONDS = 60
@@ -38,7 +40,12 @@ def ran(project: Project, write_notebook: Callable[..., Path], write_pipeline: A
 
 @pytest.fixture
 def open_app(monkeypatch: pytest.MonkeyPatch, project: Project) -> Callable[[], AppTest]:
-    """The app on its first page; its folder is where a page finds what pages share."""
+    """The app on its first page; its folder is where a page finds what pages share.
+
+    Streamlit is imported here, because its import sets MPLBACKEND for the process, and so for every kernel of other tests.
+    """
+    from streamlit.testing.v1 import AppTest
+
     monkeypatch.syspath_prepend(str(MAIN.parent))
 
     def start() -> AppTest:

@@ -195,7 +195,7 @@ def remove_garbage(project: Project, garbage: Garbage) -> tuple[Garbage, str]:
 
 def claimed_runs(project: Project) -> tuple[set[str], list[Path]]:
     """Ids of the runs in progress, and the folders of those whose process is gone."""
-    from workbench.run import abandoned
+    from workbench.run_folder import abandoned
 
     gone = abandoned(project)
     return {folder.name for folder in project.running.glob("*-*")} - {folder.name for folder in gone}, gone

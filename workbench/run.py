@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import secrets as random_source
-import shutil
 import threading
 import time
 from collections.abc import Iterable, Mapping
@@ -42,14 +41,11 @@ from workbench.imports import installed_packages
 from workbench.locks import locked
 from workbench.pipeline import Step
 from workbench.plan import Decision, Plan, decide
-from workbench.settings import Project
-from workbench.store import Manifest, remove, safe_name
+from workbench.run_folder import abandoned, git_state, link_reports, removed
+from workbench.store import Manifest
 
 if TYPE_CHECKING:
     from workbench.step_run import Settled
-
-REPORTS = (".html", ".png", ".svg", ".pdf")
-"""Outputs that people look at: linked into the run's folder in `reports/`."""
 
 _MLFLOW_SECONDS = 60.0
 
@@ -114,18 +110,6 @@ def run_plan(
         wait,
         leftovers,
     ).execute()
-
-
-def abandoned(project: Project) -> list[Path]:
-    """Folders of runs whose process is gone without having finished."""
-    found = []
-    for folder in project.running.glob("*-*"):
-        try:
-            with locked(folder / "lock", timeout=0):
-                found.append(folder)
-        except (TimeoutError, OSError):
-            continue
-    return found
 
 
 @dataclass
@@ -196,14 +180,14 @@ class _Run:
             try:
                 state, message = self._loop()
             finally:
-                self._link_reports()
+                link_reports(self.folder, self.progress.manifests, self.surroundings.store)
                 self._emit(RunFinished(time.time(), self.id, state, time.monotonic() - self._began, message))
                 self.surroundings.digests.save()
                 recorder.close(self.wait)
-        self._clean(recorder.notices)
+        notices = [*recorder.notices, *removed((self.scratch, *self.leftovers))]
         return RunResult(
             self.id, state, time.monotonic() - self._began, self.progress.finished, self.version,
-            self.judged, tuple(recorder.notices), self.folder,
+            self.judged, tuple(notices), self.folder,
         )  # fmt: skip
 
     # Before the first step
@@ -255,7 +239,7 @@ class _Run:
         ]
 
     def _started(self) -> RunStarted:
-        commit, dirty = _git(self.project.root)
+        commit, dirty = git_state(self.project.root)
         return RunStarted(
             time.time(), self.id, self.pipeline.name, str(self.pipeline.file), dict(self.pipeline.parameters),
             tuple(self.plan.decisions), self.workers, commit, dirty,
@@ -378,30 +362,6 @@ class _Run:
 
     # After the last step
 
-    def _link_reports(self) -> None:
-        """Put what people look at into the run's folder."""
-        for key, manifest in self.progress.manifests.items():
-            for stored in manifest.outputs.values():
-                source = self.surroundings.store.place(stored)
-                if source.suffix in REPORTS and source.is_file():
-                    target = self.folder / (
-                        stored.file if "[" not in key else f"{safe_name(key)}-{stored.file}"
-                    )
-                    if target.exists():
-                        continue
-                    try:
-                        target.hardlink_to(source)
-                    except OSError:
-                        shutil.copyfile(source, target)
-
-    def _clean(self, notices: list[str]) -> None:
-        """This run left nothing to do; neither did those whose process was gone, now that they are recorded."""
-        for folder in (self.scratch, *self.leftovers):
-            try:
-                remove(folder)
-            except OSError as error:
-                notices.append(f"cannot remove '{folder}': {error.strerror}")
-
     def _registered(self, event: Event) -> None:
         if isinstance(event, ModelRegistered):
             self.version = event.version
@@ -414,9 +374,6 @@ class _Run:
             for listener in self._listeners:
                 listener(event)
 
-    def _relative(self, path: Path) -> str:
-        return os.path.relpath(path, self.project.root)
-
 
 def _all_cached(plan: Plan) -> dict[str, StepFinished]:
     return {
@@ -427,20 +384,3 @@ def _all_cached(plan: Plan) -> dict[str, StepFinished]:
         )
         for key, d in plan.decisions.items()
     }  # fmt: skip
-
-
-def _git(root: Path) -> tuple[str | None, bool | None]:
-    """The commit of the project and whether anything in it is not committed; None outside of git."""
-    import subprocess
-
-    def ask(*arguments: str) -> str | None:
-        try:
-            answer = subprocess.run(
-                ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=10, check=False
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-        return answer.stdout.strip() if answer.returncode == 0 else None
-
-    commit = ask("rev-parse", "HEAD")
-    return commit, None if commit is None else bool(ask("status", "--porcelain"))

@@ -78,7 +78,7 @@ def test_the_page_of_a_version_says_the_verdict_first(
     judged(ledger, 4, None, passed=False)
     lines = said(capsys, "show", MODEL).splitlines()
     assert lines[:4] == [
-        "version 4 of 'm': refused",
+        "version 4 of 'm': failed, refused",
         "  ✓ auc: 0.74 is at least 0.65",
         "  ✗ slice carrier=OO: 0.51, the champion has 0.66",
         lines[3],

@@ -81,7 +81,7 @@ def print_versions(rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:
             if told
         ]
         table.append((
-            row["model"], str(row["version"]), row["state"], row["verdict"] or "not judged", metrics,
+            row["model"], str(row["version"]), row["state"], _judged(row), metrics,
             when(row["created"]), row["run"] or "", "; ".join(notes),
         ))  # fmt: skip
     print_table(("model", "version", "state", "verdict", "metrics", "registered", "run", ""), table)
@@ -89,6 +89,7 @@ def print_versions(rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:
 
 def page_of(promotions: Promotions, version: Version, now: Standing, actor: Actor) -> dict[str, Any]:
     """Everything about a version that a reviewer asks for, the verdict first."""
+    from workbench import ledger_trail
     from workbench.promotion_policy import Asked, may_promote
 
     ledger, project = promotions.ledger, promotions.project
@@ -118,6 +119,7 @@ def page_of(promotions: Promotions, version: Version, now: Standing, actor: Acto
         "digest": version.digest,
         "created": version.created,
         "tags": dict(version.tags),
+        "files": ledger_trail.attached(ledger, version.model, version.version),
     }  # fmt: skip
 
 
@@ -156,17 +158,21 @@ def print_page(page: Mapping[str, Any], as_json: bool) -> None:
         ("digest", page["digest"] or "none: it was not delivered by a pipeline"),
     ):
         click.echo(f"{name:<10} {value}")
-    for title, prefix in (
-        ("metrics", "metric."),
-        ("data", "workbench.input."),
-        ("files", "workbench.attachment."),
+    for title, values in (
+        ("metrics", _beginning("metric.", tags)),
+        ("data", _beginning("workbench.input.", tags)),
+        ("files", page["files"]),
     ):
-        for name, value in sorted(tags.items()):
-            if name.startswith(prefix):
-                click.echo(
-                    f"{title:<10} {name.removeprefix(prefix)}  {value if title == 'metrics' else value[:12]}"
-                )
-                title = ""
+        for number, (name, value) in enumerate(sorted(values.items())):
+            click.echo(f"{'' if number else title:<10} {name}  {value[:12]}")
+
+
+def _judged(row: Mapping[str, Any]) -> str:
+    return f"{'passed' if row['passed'] else 'failed'}, {row['verdict']}" if row["verdict"] else "not judged"
+
+
+def _beginning(prefix: str, tags: Mapping[str, str]) -> dict[str, str]:
+    return {name.removeprefix(prefix): value for name, value in tags.items() if name.startswith(prefix)}
 
 
 def _print_verdict(page: Mapping[str, Any]) -> None:
@@ -175,7 +181,8 @@ def _print_verdict(page: Mapping[str, Any]) -> None:
     if verdict is None:
         click.secho(f"{title}not judged", bold=True)
         return
-    click.secho(title + verdict["outcome"], bold=True, fg="green" if verdict["passed"] else "red")
+    word = "passed" if verdict["passed"] else "failed"
+    click.secho(f"{title}{word}, {verdict['outcome']}", bold=True, fg="green" if verdict["passed"] else "red")
     for each in verdict["content"].get("thresholds", ()):
         sign = click.style("✓", fg="green") if each.get("passed") else click.style("✗", fg="red")
         click.echo(f"  {sign} {each.get('name', '?')}: {each.get('reason', '')}")

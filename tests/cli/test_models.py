@@ -63,7 +63,7 @@ def test_from_verdict_to_champion_and_back(ledger: Ledger, capsys: pytest.Captur
         (4, "candidate", None), (3, "candidate", None), (2, "champion", "promotable"), (1, "former", "promotable"),
     ]  # fmt: skip
     assert rows[0]["metrics"] == {"auc": "0.74"}
-    assert "2        champion   promotable" in said(capsys)
+    assert "2        champion   passed, promotable" in said(capsys)
     out = said(capsys, "rollback", MODEL, "--reason", "late flights doubled")
     assert out == "version 1 of 'm' is champion again; it was version 2\n"
     lines = said(capsys, "history", MODEL).splitlines()

@@ -1,7 +1,7 @@
 # Everything a clone needs: make demo, make test. They set themselves up; `make` alone says what there is.
 
 PYTHON ?= python3
-JOBS   ?= 3
+JOBS   ?= 2
 UV     := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 RUN    := .venv/bin
 READY  := .venv/ready

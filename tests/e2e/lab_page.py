@@ -74,6 +74,10 @@ def lab(folder: Path, *options: str) -> Iterator[Lab]:
             yield Lab(url, project, home, psutil.Process(server.pid))
         finally:
             server.terminate()
+            try:
+                server.wait(20)
+            except subprocess.TimeoutExpired:  # it now and then waits for ever for a thread of AnyIO's at its end
+                server.kill()
 
 
 @contextlib.contextmanager

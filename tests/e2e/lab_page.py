@@ -76,8 +76,8 @@ def lab(folder: Path, *options: str) -> Iterator[Lab]:
             server.terminate()
             try:
                 server.wait(20)
-            except subprocess.TimeoutExpired:  # it now and then waits for ever for a thread of AnyIO's at its end
-                server.kill()
+            except subprocess.TimeoutExpired:
+                server.kill()  # now and then it waits for ever for a thread of AnyIO's at its end
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench import ledger_trail
-from workbench.digests import digest_bytes
+from workbench.digests import digest_bytes, write_atomically
 from workbench.errors import ModelError
 from workbench.ledger import Delivery, Ledger
 from workbench.locks import locked
@@ -138,9 +138,7 @@ def _create(
 
 def _mark(file: Path, content: Mapping[str, Any]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    scratch = file.with_name(f".{file.name}.{os.getpid()}")
-    scratch.write_text(json.dumps(content) + "\n", encoding="utf-8")
-    scratch.replace(file)
+    write_atomically(file, json.dumps(content) + "\n")
 
 
 def _delivered(project: Project, delivery: Delivery) -> dict[str, bytes]:

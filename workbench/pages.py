@@ -29,7 +29,13 @@ figure { margin: .6rem 0 } img { max-width: 100%; background: #fff; border-radiu
 .good { color: var(--good) } .bad { color: var(--bad) } .note { color: var(--note) }
 .verdict.good { border-color: var(--good) } .verdict.bad { border-color: var(--bad) } .verdict.note { border-color: var(--note) }
 .verdict p { color: CanvasText } summary { cursor: pointer; color: var(--muted) }
-code { font-size: .92em }
+code { font-size: .92em } td { overflow-wrap: break-word } li.bad { font-weight: 600 }
+.tiles { display: flex; flex-wrap: wrap; gap: 1rem; margin: 1.2rem 0 }
+.tile { border: 1px solid var(--line); border-radius: .5rem; padding: .5rem 1.1rem; min-width: 8rem }
+.tile b { display: block; font-size: 1.4rem; font-variant-numeric: tabular-nums }
+.length { display: block; background: currentColor; height: .55rem; border-radius: .3rem; min-width: 1px }
+.spread { display: flex; align-items: flex-end; height: 1.8rem; gap: 1px; width: 8rem }
+.spread i { flex: 1; background: #4c72b0; min-height: 1px }
 """
 
 
@@ -96,6 +102,44 @@ def facts(values: Mapping[str, Any]) -> Html:
     return Html(f"<table><tbody>{lines}</tbody></table>")
 
 
+def points(*texts: Content) -> Html:
+    """A list of short sentences."""
+    return Html(f"<ul>{''.join(_point(text) for text in texts)}</ul>")
+
+
+def tiles(values: Iterable[tuple[str, Any, str]]) -> Html:
+    """The few numbers that matter: name, value and a note, side by side."""
+    inside = "".join(
+        f'<div class="tile"><span class="muted">{escaped(name)}</span><b>{escaped(value)}</b>'
+        f'<span class="muted">{escaped(note)}</span></div>'
+        for name, value, note in values
+    )
+    return Html(f'<div class="tiles">{inside}</div>')
+
+
+def length(share: float, kind: str) -> Html:
+    """A bar as long as a share (0 to 1) of ten letters, in the colour of `good`, `bad`, `note` or `muted`."""
+    return Html(f'<i class="length {html.escape(kind)}" style="width:{share * 10:.2f}rem"></i>')
+
+
+def spread(shares: Sequence[float]) -> Html:
+    """A small histogram; nothing where all shares are zero."""
+    top = max(shares, default=0)
+    if not top:
+        return Html("")
+    bars = "".join(f'<i style="height:{share / top:.0%}"></i>' for share in shares)
+    return Html(f'<div class="spread">{bars}</div>')
+
+
+def lines(*parts: Content) -> Html:
+    """Parts of one cell, each on a line of its own; empty ones are left out."""
+    return Html("<br>".join(text for part in parts if (text := escaped(part))))
+
+
+def code(text: Any) -> Html:
+    return Html(f"<code>{escaped(text)}</code>")
+
+
 def picture(figure: Any, description: str) -> Html:
     """A matplotlib figure as it is; `description` is for those who cannot see it."""
     image = io.BytesIO()
@@ -107,6 +151,10 @@ def picture(figure: Any, description: str) -> Html:
 
 def _joined(parts: Iterable[Content]) -> str:
     return "\n".join(part.markup if isinstance(part, Html) else f"<p>{escaped(part)}</p>" for part in parts)
+
+
+def _point(text: Content) -> str:
+    return f"<li>{escaped(text)}</li>"
 
 
 def _cell(value: Any) -> str:

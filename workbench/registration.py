@@ -8,7 +8,6 @@ verdict, evidence, lineage) lies in the folder `workbench` beside it; the ledger
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -157,9 +156,7 @@ def _attach(project: Project, ledger: Ledger, at: Place, file: str, content: byt
     if folder is not None:
         target = folder / ATTACHMENTS / file
         target.parent.mkdir(parents=True, exist_ok=True)
-        scratch = target.with_name(f".{file}.{os.getpid()}")
-        scratch.write_bytes(content)
-        scratch.replace(target)
+        write_atomically(target, content)
     else:
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from workbench.digests import write_atomically
 from workbench.late_imports import grammar_put_off
 
 EMPTY_SCRIPT = re.compile(r'<script src="">\s*</script>')
@@ -30,9 +30,7 @@ def render(notebook: Path) -> Path | None:
         body, _ = _exporter().from_filename(str(notebook))
     except (NotJSONError, KeyError, ValueError, AttributeError, UnicodeDecodeError):
         return None
-    scratch = page.with_name(f".{page.name}.{os.getpid()}")
-    scratch.write_text(EMPTY_SCRIPT.sub("", body), encoding="utf-8")
-    scratch.replace(page)
+    write_atomically(page, EMPTY_SCRIPT.sub("", body))
     return page
 
 

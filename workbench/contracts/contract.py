@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from workbench.contracts.rules import Expression, parse_rule
 from workbench.contracts.schema import contract_problems
+from workbench.digests import write_atomically
 from workbench.errors import ContractError, Problem, SpecError, did_you_mean
 from workbench.yamls import parse_value, read_yaml
 
@@ -241,9 +242,7 @@ def contract_text(contract: Contract) -> str:
 def write_contract(contract: Contract, path: Path) -> None:
     """Write `contract_text`, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.new")
-    scratch.write_text(contract_text(contract), encoding="utf-8")
-    scratch.replace(path)
+    write_atomically(path, contract_text(contract))
 
 
 def _reads_back(text: str) -> bool:

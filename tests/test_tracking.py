@@ -336,6 +336,7 @@ def test_steps_come_first_unless_a_notebook_waits_for_its_run(tracked: Project, 
     assert tracker.close(60)
 
 
+@pytest.mark.measured
 def test_a_long_run_is_sent_before_it_ends(
     tracked: Project, ledger: Ledger, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,6 +18,8 @@ from workbench.cli import main
 from workbench.schema import MODEL_KEYS, PIPELINE_KEYS, STEP_KEYS
 from workbench.settings import DEFAULTS, Project
 
+pytestmark = pytest.mark.measured
+
 HEAVY = ["mlflow", "pandas", "papermill", "sklearn", "sqlalchemy", "rich", "pydantic", "nbformat"]
 
 

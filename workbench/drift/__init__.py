@@ -1,0 +1,9 @@
+"""How far live data are from what a model was trained on, and whether that is more than ordinary change.
+
+    distances    effect sizes of two histograms
+    sketch       a table as histograms by day: made in one pass, merged by adding
+    ordinary     how far apart days of the reference are from each other, and so what counts as drift
+    compare      a window against the reference: every column's distances, ranked, each with its verdict
+
+Pure: nothing here reads or writes a file.
+"""

@@ -30,6 +30,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "gc": {"keep_runs": 50, "keep_days": 30},
     "roles": {"viewer": (), "operator": (), "approver": (), "admin": ()},
     "models": {"policy": "manual"},
+    "predictions": {"durability": "durable", "keep_days": 0, "compact_every": "1m"},
 }
 """Every section and key of `workbench.toml` with its default; an empty URL means: inside the project.
 
@@ -41,6 +42,21 @@ POLICIES = ("auto", "manual", "two-person")
 
 ROLES = ("viewer", "operator", "approver", "admin")
 """What a person may do, in rising order: each role includes those before it."""
+
+DURABILITIES = ("durable", "async")
+"""When a prediction is answered: once it is on disk, or before."""
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """How the prediction log is kept."""
+
+    durability: str = "durable"
+    """One of DURABILITIES."""
+    keep_days: int = 0
+    """Days after which predictions, and what became of them, are removed; 0: never."""
+    compact_every: float = 60.0
+    """Seconds between two times that a server moves what it answered from the journal into Parquet files."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +79,7 @@ class Project:
     """People by role. Empty: nobody was named, so whoever works here may do everything."""
     policies: Mapping[str, str] = field(default_factory=dict)
     """Promotion policy by model; the default is under ''."""
+    predictions: Predictions = Predictions()
 
     @property
     def state(self) -> Path:
@@ -177,6 +194,11 @@ def read_project(root: Path) -> Project:
         file=file,
         roles={role: tuple(people) for role, people in values["roles"].items()} if "roles" in tables else {},
         policies=_policies(values["models"]),
+        predictions=Predictions(
+            durability=values["predictions"]["durability"],
+            keep_days=values["predictions"]["keep_days"],
+            compact_every=parse_duration(values["predictions"]["compact_every"]),
+        ),
     )
 
 
@@ -245,7 +267,9 @@ def _check(section: str, key: str, value: object) -> str | None:
         return f'{value!r} is not a list of names; expected such as ["ada", "grace"]'
     if key == "policy" and value not in POLICIES:
         return f"{value!r} is not a policy{did_you_mean(str(value), POLICIES)}"
-    if key in {"output_budget", "kernel_start_timeout"}:
+    if key == "durability" and value not in DURABILITIES:
+        return f"{value!r} is not a durability{did_you_mean(str(value), DURABILITIES)}"
+    if key in {"output_budget", "kernel_start_timeout", "compact_every"}:
         parse = parse_size if key == "output_budget" else parse_duration
         try:
             amount = parse(value if isinstance(value, str | int | float) else repr(value))

@@ -17,6 +17,8 @@ _MODULES = {
     "runs": "runs",
     "models": "models",
     "score": "score",
+    "predictions": "predictions",
+    "outcomes": "outcomes",
     "contract": "contract",
     "gc": "gc",
     "lab": "lab",

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import WorkbenchError
-
-Kind = Literal["champion", "canary", "shadow", "batch"]
-"""As what a version answered."""
+from workbench.prediction_log.entries import Kind as Kind
 
 
 @dataclass(frozen=True)

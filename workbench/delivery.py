@@ -26,6 +26,7 @@ def named_outputs(model: Model) -> dict[str, OutputOf]:
     """The outputs that `model:` names, by key."""
     found: dict[str, OutputOf | None] = {
         "version": model.version, "metrics": model.metrics, "evidence": model.evidence, "dossier": model.dossier,
+        "reference": model.reference,
     }  # fmt: skip
     return {key: output for key, output in found.items() if output is not None}
 
@@ -71,6 +72,7 @@ def deliver(
         "evidence": paths.get("evidence"),
         "review": paths.get("dossier"),
         "contract": model.contract,
+        "reference": paths.get("reference"),
     }
     judged_by = {"gates": dict(model.gates), "champion": _champion(pipeline, model, ingredients)}
     for name, content in (("ingredients", made_of), ("gates", judged_by)):

@@ -35,7 +35,7 @@ _WIRED = ("inputs", "outputs", "foreach")
 """Keys of a step whose names are bound by the pipeline file."""
 
 
-_DELIVERED = ("version", "metrics", "evidence", "dossier")
+_DELIVERED = ("version", "metrics", "evidence", "dossier", "reference")
 """Keys of `model:` that name outputs."""
 
 

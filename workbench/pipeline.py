@@ -109,6 +109,7 @@ class Model:
     """A file, relative to the project's root."""
     evidence: OutputOf | None = None
     dossier: OutputOf | None = None
+    reference: OutputOf | None = None
     gates: Mapping[str, Any] = field(default_factory=dict)
     """As declared: see `gate_keys`."""
 

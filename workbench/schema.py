@@ -157,6 +157,7 @@ MODEL_KEYS: dict[str, Key] = {
     "contract": Key("the contract of the model's input, a file relative to the project's root", _project_file, keys.STRING_SCHEMA),
     "evidence": Key("a JSON output that the gates judge: step.output", _output_of_step, _REFERENCE),
     "dossier": Key("an HTML output for the reviewer, which gets the verdict on top: step.output", _output_of_step, _REFERENCE),
+    "reference": Key("a JSON output that live data are compared with (workbench.drift): step.output", _output_of_step, _REFERENCE),
     "gates": Key("what a version must pass to be promoted, by kind", keys.table, GATES_SCHEMA),
 }  # fmt: skip
 

@@ -19,6 +19,7 @@ _MODULES = {
     "score": "score",
     "predictions": "predictions",
     "outcomes": "outcomes",
+    "drift": "drift",
     "contract": "contract",
     "gc": "gc",
     "lab": "lab",

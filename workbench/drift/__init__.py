@@ -4,6 +4,7 @@
     sketch       a table as histograms by day: made in one pass, merged by adding
     ordinary     how far apart days of the reference are from each other, and so what counts as drift
     compare      a window against the reference: every column's distances, ranked, each with its verdict
+    reference    what travels with a version: its training rows and its answers, counted
 
 Pure: nothing here reads or writes a file.
 """

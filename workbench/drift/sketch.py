@@ -6,7 +6,6 @@ into the same ones and comparing costs nothing. Distances from them are those of
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
@@ -99,37 +98,30 @@ class Sketch:
             {name: held[chosen] for name, held in self.sums.items()},
         )
 
-    def to_json(self) -> str:
-        """A file that travels with a model version."""
-        content = {
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {
             "bins": [asdict(each) for each in self.bins],
-            "days": self.days,
+            "days": list(self.days),
             "rows": self.rows.tolist(),
             "counts": {name: held.tolist() for name, held in self.counts.items()},
             "sums": {name: held.tolist() for name, held in self.sums.items()},
         }
-        return json.dumps(content, allow_nan=False, separators=(",", ":")) + "\n"
 
     @classmethod
-    def from_json(cls, text: str | bytes) -> Self:
-        """Raises BadInput for what `to_json` did not write."""
-        try:
-            content = json.loads(text)
-            bins = tuple(
-                Bins(**{**each, "edges": tuple(each["edges"]), "values": tuple(each["values"])})
-                for each in content["bins"]
-            )
-            days = tuple(content["days"])
-            counts = {
-                each.name: np.asarray(content["counts"][each.name], dtype=np.int64).reshape(
-                    len(days), each.slots
-                )
-                for each in bins
-            }
-            sums = {name: np.asarray(held, dtype=np.float64) for name, held in content["sums"].items()}
-            return cls(bins, days, np.asarray(content["rows"], dtype=np.int64), counts, sums)
-        except (ValueError, TypeError, LookupError) as error:
-            raise BadInput(f"this is no sketch of a table: {error}") from error
+    def from_dict(cls, content: Mapping[str, Any]) -> Self:
+        """What `as_dict` gave. Raises ValueError, TypeError or LookupError for something else."""
+        bins = tuple(
+            Bins(**{**each, "edges": tuple(each["edges"]), "values": tuple(each["values"])})
+            for each in content["bins"]
+        )
+        days = tuple(content["days"])
+        counts = {
+            each.name: np.asarray(content["counts"][each.name], dtype=np.int64).reshape(len(days), each.slots)
+            for each in bins
+        }
+        sums = {name: np.asarray(held, dtype=np.float64) for name, held in content["sums"].items()}
+        return cls(bins, days, np.asarray(content["rows"], dtype=np.int64), counts, sums)
 
 
 def bins_of(reference: pd.DataFrame, columns: Iterable[Column]) -> tuple[Bins, ...]:

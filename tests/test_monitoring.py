@@ -63,7 +63,8 @@ def log(project: Project, days: int = 7, *, kind: Any = "champion", **changed: A
             opened.append([
                 Logged(
                     request=request, model=MODEL, version=WITH_CONTRACT, digest="d" * 64, kind=kind, came=came,
-                    latency=0.01, rows=100, inputs=inputs, keys={}, probabilities=answers(rows).tolist(),
+                    latency=0.01, rows=100, inputs=inputs,
+                    keys={"day": [f"2026-05-{day + 1:02}"] * 100}, probabilities=answers(rows).tolist(),
                 )
             ])  # fmt: skip
             ids += [f"{request}-{row}" for row in range(100)]
@@ -101,6 +102,15 @@ def test_only_this_window_and_what_was_answered_to_somebody(watched: Project) ->
     log(watched, 9, kind="batch")
     found = watch(watched, MODEL, **WEEK)
     assert (found.rows, found.drifted) == (1_400, ())
+
+
+def test_a_key_may_say_the_day(watched: Project) -> None:
+    log(watched, 9, x=lambda rows: rows["x"] * 1.6)
+    may = {"since": datetime(2026, 5, 1, tzinfo=UTC), "until": datetime(2026, 5, 8, tzinfo=UTC)}
+    found = watch(watched, MODEL, **{**WEEK, **may}, day="day")
+    assert (found.rows, found.limits.days, found.drifted) == (700, 7, ("x",))
+    with pytest.raises(BadInput, match="no column 'key_dya'"):
+        watch(watched, MODEL, **{**WEEK, **may}, day="dya")
 
 
 def test_how_good_the_answers_were(watched: Project) -> None:

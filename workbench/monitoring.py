@@ -9,7 +9,7 @@ watch
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ from workbench.errors import BadInput, ModelError, did_you_mean
 from workbench.evaluation import Interval, bootstrap_weights, measure
 from workbench.ledger import Ledger
 from workbench.prediction_log.reading import read
-from workbench.prediction_log.tables import INPUT
+from workbench.prediction_log.tables import INPUT, KEY
 from workbench.registry import ALIAS, Located, locate
 from workbench.settings import Project
 
@@ -95,11 +95,14 @@ def watch(
     until: datetime,
     version: str | int = ALIAS,
     expected: Collection[str] = (),
+    day: str | None = None,
 ) -> Watched:
     """Compare what a version was asked from `since` up to, not including, `until` (UTC) with what it learned from.
 
+    A row belongs to the day on which it was answered, or with `day` to that of this key column (see contracts: `keys`),
+    as where a month is scored in an hour.
     `expected` features may move (the season moves temperatures): they are listed, but never alert.
-    Raises BadInput for an unknown model, version or feature, a window with too few rows, or a reference shorter than three
+    Raises BadInput for an unknown model, version, feature or key, a window with too few rows, or a reference shorter than three
     windows; ModelError for a version without a reference.
     """
     if until <= since:
@@ -108,7 +111,12 @@ def watch(
         located = locate(project, ledger, model, version)
     known = reference_of(located)
     _refuse_unknown(expected, known, located)
-    window = _read(project, located, known, since, until)
+    window = _read(_frames(project, located, known, (since, until), day), known)
+    if window is None:
+        raise BadInput(
+            f"version {located.version} of '{model}' answered nothing from {since:%Y-%m-%d %H:%M} to "
+            f"{until:%Y-%m-%d %H:%M} UTC"
+        )
     days = max(1, round((until - since) / timedelta(days=1)))
     limits = ordinary(known.inputs, days, window.rows, expected=expected)
     return Watched(
@@ -164,40 +172,52 @@ class _Window:
         return int(self.sketch.rows.sum())
 
 
-def _read(project: Project, located: Located, known: Reference, since: datetime, until: datetime) -> _Window:
+def _read(frames: Iterable[tuple[pd.DataFrame, Days]], known: Reference) -> _Window | None:
+    """None for no rows at all."""
     counted: Sketch | None = None
     labels, scores, days = [np.empty(0)], [np.empty(0)], [np.empty(0, dtype="datetime64[D]")]
-    for frame in _frames(project, located, known, since, until):
-        came = frame["came"].dt.tz_localize(None).to_numpy().astype("datetime64[D]")
-        part = sketch(frame, known.bins, came)
+    for frame, at in frames:
+        part = sketch(frame, known.bins, at)
         counted = part if counted is None else counted + part
         there = frame["outcome"].isin((0.0, 1.0)).to_numpy()
         labels.append(frame["outcome"].to_numpy()[there].astype(np.float64))
         scores.append(frame[ANSWER].to_numpy()[there])
-        days.append(came[there])
-    if counted is None:
-        raise BadInput(
-            f"version {located.version} of '{located.model}' answered nothing from {since:%Y-%m-%d %H:%M} to "
-            f"{until:%Y-%m-%d %H:%M} UTC"
-        )
+        days.append(at[there])
     newest = slice(-MOST_LABELLED, None)
+    if counted is None:
+        return None
     return _Window(
         counted, np.concatenate(labels)[newest], np.concatenate(scores)[newest], np.concatenate(days)[newest]
     )
 
 
 def _frames(
-    project: Project, located: Located, known: Reference, since: datetime, until: datetime
-) -> Iterator[pd.DataFrame]:
+    project: Project,
+    located: Located,
+    known: Reference,
+    window: tuple[datetime, datetime],
+    day: str | None,
+) -> Iterator[tuple[pd.DataFrame, Days]]:
+    """Rows of the window, batch by batch, and the day of each."""
+    import pandas as pd
+
     names = [each.name for each in known.inputs.bins]
-    columns = [*(f"{INPUT}{name}" for name in names), ANSWER, "came", "outcome"]
+    time = "came" if day is None else f"{KEY}{day}"
+    since, until = window if day is None else (None, None)
     batches = read(
-        project, located.model, since=since, until=until, versions=[located.version], kinds=KINDS, columns=columns,
-        outcomes=True,
+        project, located.model, since=since, until=until, versions=[located.version], kinds=KINDS, outcomes=True,
+        columns=[*(f"{INPUT}{name}" for name in names), ANSWER, time, "outcome"],
     )  # fmt: skip
+    limits = [np.datetime64(each.replace(tzinfo=None)) for each in window]
     for batch in batches:
-        if batch.num_rows:
-            yield batch.to_pandas().rename(columns={f"{INPUT}{name}": name for name in names})
+        frame = batch.to_pandas().rename(columns={f"{INPUT}{name}": name for name in names})
+        at = frame[time].astype(str) if day is not None else frame[time]
+        moments = (
+            pd.to_datetime(at, format="ISO8601", errors="coerce", utc=True).dt.tz_localize(None).to_numpy()
+        )
+        inside = (moments >= limits[0]) & (moments < limits[1])
+        if inside.any():
+            yield frame[inside], moments[inside].astype("datetime64[D]")
 
 
 def _answer(known: Sketch, window: _Window, days: int) -> Moved | None:

@@ -29,11 +29,16 @@ _DATES = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
     "--expected", multiple=True, metavar="FEATURE",
     help="A feature that may move, such as a temperature. May be repeated.",
 )  # fmt: skip
+@click.option(
+    "--day",
+    metavar="KEY",
+    help="The key column that says which day a row belongs to, not when it was answered.",
+)
 @click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Write an HTML page.")
 @json_option
 def command(
     model: str, days: int, since: datetime | None, until: datetime | None, version: str, expected: tuple[str, ...],
-    report: Path | None, as_json: bool,
+    day: str | None, report: Path | None, as_json: bool,
 ) -> int:  # fmt: skip
     """Compare what MODEL was asked lately with what it learned from.
 
@@ -46,7 +51,7 @@ def command(
 
     end = until.replace(tzinfo=UTC) if until else datetime.now(UTC)
     start = since.replace(tzinfo=UTC) if since else last(days, end)[0]
-    found = watch(find_project(), model, since=start, until=end, version=version, expected=expected)
+    found = watch(find_project(), model, since=start, until=end, version=version, expected=expected, day=day)
     if report:
         from workbench.monitoring_page import drift_page
 

@@ -34,6 +34,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "host": "127.0.0.1", "port": 8000, "workers": 1, "hosts": (), "max_body": "8MB", "max_rows": 10_000,
         "max_columns": 1_000, "max_text": 10_000, "max_waiting": 256, "timeout": "30s", "read_timeout": "10s",
     },
+    "canary": {"max_errors": 3, "max_refused": 0.05, "max_slowdown": 3.0, "min_batches": 50},
 }  # fmt: skip
 """Every section and key of `workbench.toml` with its default; an empty URL means: inside the project.
 
@@ -78,6 +79,18 @@ class Serving:
 
 
 @dataclass(frozen=True)
+class CanaryLimits:
+    """When a canary is taken back; see serving.guard."""
+
+    max_errors: int = 3
+    max_refused: float = 0.05
+    """Of its requests, 0 to 1."""
+    max_slowdown: float = 3.0
+    """Times the champion's seconds."""
+    min_batches: int = 50
+
+
+@dataclass(frozen=True)
 class Project:
     """One project's places and settings. Paths are absolute; URLs are SQLAlchemy's and MLflow's."""
 
@@ -98,6 +111,7 @@ class Project:
     policies: Mapping[str, str] = field(default_factory=dict)
     """Promotion policy by model; the default is under ''."""
     serve: Serving = field(default_factory=Serving)
+    canary: CanaryLimits = field(default_factory=CanaryLimits)
 
     @property
     def state(self) -> Path:
@@ -213,6 +227,7 @@ def read_project(root: Path) -> Project:
         roles={role: tuple(people) for role, people in values["roles"].items()} if "roles" in tables else {},
         policies=_policies(values["models"]),
         serve=_serving(values["serve"]),
+        canary=CanaryLimits(**values["canary"]),
     )
 
 
@@ -303,6 +318,8 @@ def _check(section: str, key: str, value: object) -> str | None:
         return f"{value} is negative; expected 0 or more"
     if section == "serve":
         return _check_serving(key, value)
+    if section == "canary":
+        return _check_canary(key, value)
     if key == "name" and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", str(value)):
         return f"'{value}' is not a project's name; expected letters, digits, '.', '_' and '-'"
     return None
@@ -315,6 +332,16 @@ def _check_serving(key: str, value: Any) -> str | None:
         return f"{value} is not a port; expected 0 to 65535 (0: one that is free)"
     if key == "host" and not value:
         return "'' is not an address; expected such as 127.0.0.1"
+    return None
+
+
+def _check_canary(key: str, value: Any) -> str | None:
+    if key == "max_refused" and not 0 <= value <= 1:
+        return f"{value} is no share; expected 0 to 1"
+    if key == "max_slowdown" and not value >= 1:
+        return f"{value} would take every canary back; expected 1 or more"
+    if key in ("max_errors", "min_batches") and value == 0:
+        return "0 would take every canary back; expected 1 or more"
     return None
 
 

@@ -184,6 +184,7 @@ def _conclude(
         breaches=tuple(breaches),
         stops=tuple(stops),
         warnings=tuple(warnings),
+        skews=tuple(found),
     )
 
 

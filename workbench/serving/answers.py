@@ -17,6 +17,9 @@ from workbench.errors import WorkbenchError
 Kind = Literal["champion", "canary", "shadow", "batch"]
 """As what a version answered."""
 
+NOT_FINITE = "not-finite"
+"""The reason of a refusal when a model gives NaN or an infinity where a probability is expected."""
+
 
 @dataclass(frozen=True)
 class Question:

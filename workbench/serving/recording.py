@@ -117,6 +117,11 @@ class Recorder:
             if not self.trouble:
                 log.error("answers cannot be put on record: %s", error)
             return str(error)
+        except (
+            Exception
+        ) as error:  # whatever the log does, this thread goes on: without it nothing is answered
+            log.exception("answers cannot be put on record")
+            return f"{type(error).__name__}: {error}"
         if self.trouble:
             log.warning("answers are put on record again")
         return ""

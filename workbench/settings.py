@@ -35,6 +35,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "max_columns": 1_000, "max_text": 10_000, "max_waiting": 256, "timeout": "30s", "read_timeout": "10s",
     },
     "canary": {"max_errors": 3, "max_refused": 0.05, "max_slowdown": 3.0, "min_batches": 50},
+    "predictions": {"durability": "durable", "keep_days": 0, "compact_every": "1m"},
 }  # fmt: skip
 """Every section and key of `workbench.toml` with its default; an empty URL means: inside the project.
 
@@ -47,9 +48,24 @@ POLICIES = ("auto", "manual", "two-person")
 ROLES = ("viewer", "operator", "approver", "admin")
 """What a person may do, in rising order: each role includes those before it."""
 
+DURABILITIES = ("durable", "async")
+"""When a prediction is answered: once it is on disk, or before."""
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """How the prediction log is kept."""
+
+    durability: str = "durable"
+    """One of DURABILITIES."""
+    keep_days: int = 0
+    """Days after which predictions, and what became of them, are removed; 0: never."""
+    compact_every: float = 60.0
+    """Seconds between two times that a server moves what it answered from the journal into Parquet files."""
+
 
 _AMOUNTS = {"output_budget": "size", "max_body": "size"} | dict.fromkeys(
-    ("kernel_start_timeout", "timeout", "read_timeout"), "duration"
+    ("kernel_start_timeout", "timeout", "read_timeout", "compact_every"), "duration"
 )
 """Keys whose values are sizes or durations, both of more than nothing."""
 
@@ -112,6 +128,7 @@ class Project:
     """Promotion policy by model; the default is under ''."""
     serve: Serving = field(default_factory=Serving)
     canary: CanaryLimits = field(default_factory=CanaryLimits)
+    predictions: Predictions = Predictions()
 
     @property
     def state(self) -> Path:
@@ -228,6 +245,11 @@ def read_project(root: Path) -> Project:
         policies=_policies(values["models"]),
         serve=_serving(values["serve"]),
         canary=CanaryLimits(**values["canary"]),
+        predictions=Predictions(
+            durability=values["predictions"]["durability"],
+            keep_days=values["predictions"]["keep_days"],
+            compact_every=parse_duration(values["predictions"]["compact_every"]),
+        ),
     )
 
 
@@ -305,6 +327,8 @@ def _check(section: str, key: str, value: object) -> str | None:
         return f'{value!r} is not a list of names; expected such as ["ada", "grace"]'
     if key == "policy" and value not in POLICIES:
         return f"{value!r} is not a policy{did_you_mean(str(value), POLICIES)}"
+    if key == "durability" and value not in DURABILITIES:
+        return f"{value!r} is not a durability{did_you_mean(str(value), DURABILITIES)}"
     if key in _AMOUNTS:
         try:
             amount = _amount(key, value if isinstance(value, str | int | float) else repr(value))

@@ -64,10 +64,10 @@ def key_text(value: Any) -> str | None:
 
     1545, 1545.0 and '1545' are one key, and so are the date 2013-01-01, its midnight and the text of either.
     """
+    if isinstance(value, str):
+        return _moment_text(value) if len(value) > 15 and _MOMENT.fullmatch(value) else value
     if value is None or value != value:  # NaN and NaT differ from themselves
         return None
-    if isinstance(value, str):
-        return _moment_text(value) if _MOMENT.fullmatch(value) else value
     if hasattr(value, "item"):  # NumPy's scalars; those of dates in nanoseconds would become integers
         value = value.astype("datetime64[us]").item() if value.dtype.kind == "M" else value.item()
     if isinstance(value, bool):

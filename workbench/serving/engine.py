@@ -132,7 +132,7 @@ class Engine:
             canary=cast.canary.served.version if cast.canary else None,
             share=cast.share if cast.canary else 0.0,
             shadow=cast.shadow.served.version if cast.shadow else None,
-            keys=tuple(getattr(contract, "keys", ())),
+            keys=contract.keys if contract else (),
             dropped=cast.shadow.dropped if cast.shadow else 0,
         )
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import uvicorn
 
-from workbench.prediction_log import PredictionLog
+from workbench.prediction_log.log import PredictionLog
 from workbench.serving.engine import DRAIN_SECONDS, Engine
 from workbench.serving.http.app import Application
 from workbench.serving.http.connections import uvicorn_config

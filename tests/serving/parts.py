@@ -78,6 +78,7 @@ class Kept:
         self.entries: list[Logged] = []
         self.transactions = 0
         self.away = False
+        self.alert = ""
 
     def append(self, entries: Sequence[Logged]) -> None:
         if self.away:
@@ -90,8 +91,8 @@ class Kept:
 
 
 @asynccontextmanager
-async def running(project: Project, log: Any = None, **more: Any) -> AsyncIterator[Engine]:
-    engine = Engine(project, [MODEL], log or Kept(), project.serve, **more)
+async def running(project: Project, log: Any = None) -> AsyncIterator[Engine]:
+    engine = Engine(project, [MODEL], log or Kept(), project.serve)
     await engine.start()
     try:
         yield engine

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from tests.serving.parts import Kept, Reviewer, answers, one, question, refused,
 from workbench.ledger import Ledger
 from workbench.registry import load
 from workbench.serving.answers import Question, Wrong
-from workbench.settings import Project
+from workbench.settings import Predictions, Project
 
 
 @pytest.mark.parametrize("version", [WITH_CONTRACT, LOGISTIC])
@@ -166,7 +167,7 @@ def test_answers_that_do_not_wait_for_the_log_are_given_without_it(
     log = Kept()
 
     async def ask() -> None:
-        async with running(scoring, log, durable=False) as engine:
+        async with running(replace(scoring, predictions=Predictions(durability="async")), log) as engine:
             await engine.ask(one())
             await until(engine, lambda _: len(log.entries) == 1)
             log.away = True

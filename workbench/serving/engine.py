@@ -54,13 +54,11 @@ class Standing:
 class Engine:
     """What answers. `start`, `ask` and `stop` belong to one event loop."""
 
-    def __init__(
-        self, project: Project, models: Sequence[str], log: Log, settings: Serving, *, durable: bool = True
-    ) -> None:
-        """`durable`: an answer is given when it is on record, not before."""
+    def __init__(self, project: Project, models: Sequence[str], log: Log, settings: Serving) -> None:
         self._project, self._names, self._settings = project, tuple(models), settings
-        self._recorder = Recorder(log, durable=durable)
-        self._durable = durable
+        self._durable = project.predictions.durability == "durable"
+        self._log = log
+        self._recorder = Recorder(log, durable=self._durable)
         self._models: dict[str, ServedModel] = {}
         self._keeper: Keeper | None = None
         self._in_hand = 0
@@ -117,7 +115,8 @@ class Engine:
     def _standing(self, model: ServedModel) -> Standing:
         cast, trouble = model.cast, self._recorder.trouble
         served = cast.champion
-        alerts = [model.alert, f"the prediction log: {trouble}" if trouble else ""]
+        of_log = trouble or self._log.alert
+        alerts = [model.alert, f"the prediction log: {of_log}" if of_log else ""]
         contract = served.contract if served else None
         return Standing(
             model=model.name,

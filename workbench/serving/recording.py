@@ -26,6 +26,11 @@ class Log(Protocol):
     """Where answers are put on record; `prediction_log.PredictionLog` is it."""
 
     def append(self, entries: Sequence[Logged]) -> None: ...
+
+    @property
+    def alert(self) -> str:
+        """What somebody should look at; '' when all is well."""
+
     def close(self) -> None: ...
 
 

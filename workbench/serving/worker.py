@@ -6,6 +6,7 @@ It ends when the supervisor does, and drains on SIGTERM: what is in hand is answ
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import signal
@@ -73,8 +74,7 @@ class JsonLines(logging.Handler):
 def main(argument: str) -> int:
     """Serve until told to end; returns the exit code."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        # uvicorn takes SIGTERM while it runs, and raises it again when it has ended; Ctrl-C is the supervisor's.
-        signal.signal(number, _nothing)
+        signal.signal(number, _end)
     orders = read_orders(argument)
     sys.setswitchinterval(SWITCH_SECONDS)
     project = project_of(orders)
@@ -88,8 +88,10 @@ def main(argument: str) -> int:
             timeout_graceful_shutdown=int(DRAIN_SECONDS),
         )  # fmt: skip
         worker = Worker(config, engine, socket.socket(fileno=orders.line))
-        worker.run(sockets=[socket.socket(fileno=orders.listening)])
-    return 0 if worker.started else 1
+        # uvicorn takes signals while it runs, and raises them again when it has ended.
+        with contextlib.suppress(SystemExit):
+            worker.run(sockets=[socket.socket(fileno=orders.listening)])
+    return 0 if worker.started or worker.should_exit else 1
 
 
 def project_of(orders: Orders) -> Project:
@@ -101,8 +103,10 @@ def project_of(orders: Orders) -> Project:
     return replace(project, serve=replace(project.serve, **changed))
 
 
-def _nothing(number: int, frame: object) -> None:
-    """A handler of one's own, so that a signal raised again does not end the process before it has cleaned up."""
+def _end(number: int, frame: object) -> None:
+    """A signal while nothing is served yet, or any more. Ctrl-C is the supervisor's to pass on."""
+    if number == signal.SIGTERM:
+        sys.exit(0)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ those of any version that serves.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -103,3 +104,12 @@ class _Turn:
 
     def __exit__(self, *error: object) -> None:
         self._lock.__exit__(*error)  # type: ignore[arg-type]
+
+
+def share_of(text: str) -> float:
+    """'10%' or '0.1' as a share, 0 to 1. Raises ValueError that says what is expected."""
+    plain = text.strip()
+    number = float(plain.removesuffix("%")) / (100 if plain.endswith("%") else 1)
+    if not math.isfinite(number) or not 0 < number <= 1:
+        raise ValueError(f"'{text}' is no share; expected more than 0% and at most 100%, such as 10%")
+    return number

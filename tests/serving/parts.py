@@ -17,7 +17,7 @@ from tests.scored import MODEL, rows
 from workbench.errors import LedgerError
 from workbench.ledger import Ledger
 from workbench.prediction_log.entries import Logged
-from workbench.promotion import Promotions
+from workbench.promotion import Before, Promotions
 from workbench.promotion_policy import Actor
 from workbench.serving.answers import Answer, Question, Refused
 from workbench.serving.engine import Engine, Standing
@@ -48,10 +48,10 @@ class Reviewer:
         self.ledger = Ledger.open(project)
         self.promotions = Promotions(project, self.ledger, aliases or Aliases())
 
-    def promote(self, version: int) -> None:
+    def promote(self, version: int, before: Before = lambda _: None) -> None:
         now = self.promotions.look(MODEL).champion
         self.judge(version, now)
-        self.promotions.promote(MODEL, version, ADA, expected=now)
+        self.promotions.promote(MODEL, version, ADA, expected=now, before=before)
 
     def judge(self, version: int, champion: int | None, *, passed: bool = True) -> None:
         self.ledger.record_verdict(

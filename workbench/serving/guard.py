@@ -11,7 +11,6 @@ A canary is taken back when
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -67,12 +66,3 @@ def objection(tally: Tally, champion: Sequence[float], limits: CanaryLimits, now
                 f"{limits.max_slowdown:g} times that is accepted"
             )
     return ""
-
-
-def share_of(text: str) -> float:
-    """'10%' or '0.1' as a share, 0 to 1. Raises ValueError that says what is expected."""
-    plain = text.strip()
-    number = float(plain.removesuffix("%")) / (100 if plain.endswith("%") else 1)
-    if not math.isfinite(number) or not 0 < number <= 1:
-        raise ValueError(f"'{text}' is no share; expected more than 0% and at most 100%, such as 10%")
-    return number

@@ -102,7 +102,7 @@ class Application:
             headers: dict[bytes, bytes] = dict(scope["headers"])
             told.caller = self._guard.admit(headers, scope["method"], scope["path"]).name
             if self._inside > self._serving.max_waiting:
-                raise Refused(503, "busy", "too many requests are being answered; try again")
+                raise Refused(429, "busy", f"{self._inside - 1} requests are in hand; try again")
             async with asyncio.timeout(self._serving.read_timeout) as limit:
                 body = await read_body(headers, receive, self._serving.max_body)
                 reading = False

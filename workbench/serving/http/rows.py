@@ -45,6 +45,17 @@ class InRecords:
 
 
 @dataclass(frozen=True)
+class InForm:
+    """One field a column: `/temp`."""
+
+    def cell(self, row: int, column: str) -> str:
+        return self.column(column)
+
+    def column(self, column: str) -> str:
+        return f"/{escaped(column)}"
+
+
+@dataclass(frozen=True)
 class InLists:
     """One list a row, beside the names of its columns: `/dataframe_split/data/3/5`."""
 

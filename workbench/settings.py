@@ -34,6 +34,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "host": "127.0.0.1", "port": 8000, "workers": 1, "hosts": (), "max_body": "8MB", "max_rows": 10_000,
         "max_columns": 1_000, "max_text": 10_000, "max_waiting": 256, "timeout": "30s", "read_timeout": "10s",
     },
+    "canary": {"max_errors": 3, "max_refused": 0.05, "max_slowdown": 3.0, "min_batches": 50},
+    "predictions": {"durability": "durable", "keep_days": 0, "compact_every": "1m"},
 }  # fmt: skip
 """Every section and key of `workbench.toml` with its default; an empty URL means: inside the project.
 
@@ -46,9 +48,24 @@ POLICIES = ("auto", "manual", "two-person")
 ROLES = ("viewer", "operator", "approver", "admin")
 """What a person may do, in rising order: each role includes those before it."""
 
+DURABILITIES = ("durable", "async")
+"""When a prediction is answered: once it is on disk, or before."""
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """How the prediction log is kept."""
+
+    durability: str = "durable"
+    """One of DURABILITIES."""
+    keep_days: int = 0
+    """Days after which predictions, and what became of them, are removed; 0: never."""
+    compact_every: float = 60.0
+    """Seconds between two times that a server moves what it answered from the journal into Parquet files."""
+
 
 _AMOUNTS = {"output_budget": "size", "max_body": "size"} | dict.fromkeys(
-    ("kernel_start_timeout", "timeout", "read_timeout"), "duration"
+    ("kernel_start_timeout", "timeout", "read_timeout", "compact_every"), "duration"
 )
 """Keys whose values are sizes or durations, both of more than nothing."""
 
@@ -78,6 +95,18 @@ class Serving:
 
 
 @dataclass(frozen=True)
+class CanaryLimits:
+    """When a canary is taken back; see serving.guard."""
+
+    max_errors: int = 3
+    max_refused: float = 0.05
+    """Of its requests, 0 to 1."""
+    max_slowdown: float = 3.0
+    """Times the champion's seconds."""
+    min_batches: int = 50
+
+
+@dataclass(frozen=True)
 class Project:
     """One project's places and settings. Paths are absolute; URLs are SQLAlchemy's and MLflow's."""
 
@@ -98,6 +127,8 @@ class Project:
     policies: Mapping[str, str] = field(default_factory=dict)
     """Promotion policy by model; the default is under ''."""
     serve: Serving = field(default_factory=Serving)
+    canary: CanaryLimits = field(default_factory=CanaryLimits)
+    predictions: Predictions = Predictions()
 
     @property
     def state(self) -> Path:
@@ -213,6 +244,12 @@ def read_project(root: Path) -> Project:
         roles={role: tuple(people) for role, people in values["roles"].items()} if "roles" in tables else {},
         policies=_policies(values["models"]),
         serve=_serving(values["serve"]),
+        canary=CanaryLimits(**values["canary"]),
+        predictions=Predictions(
+            durability=values["predictions"]["durability"],
+            keep_days=values["predictions"]["keep_days"],
+            compact_every=parse_duration(values["predictions"]["compact_every"]),
+        ),
     )
 
 
@@ -290,6 +327,8 @@ def _check(section: str, key: str, value: object) -> str | None:
         return f'{value!r} is not a list of names; expected such as ["ada", "grace"]'
     if key == "policy" and value not in POLICIES:
         return f"{value!r} is not a policy{did_you_mean(str(value), POLICIES)}"
+    if key == "durability" and value not in DURABILITIES:
+        return f"{value!r} is not a durability{did_you_mean(str(value), DURABILITIES)}"
     if key in _AMOUNTS:
         try:
             amount = _amount(key, value if isinstance(value, str | int | float) else repr(value))
@@ -303,6 +342,8 @@ def _check(section: str, key: str, value: object) -> str | None:
         return f"{value} is negative; expected 0 or more"
     if section == "serve":
         return _check_serving(key, value)
+    if section == "canary":
+        return _check_canary(key, value)
     if key == "name" and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", str(value)):
         return f"'{value}' is not a project's name; expected letters, digits, '.', '_' and '-'"
     return None
@@ -315,6 +356,16 @@ def _check_serving(key: str, value: Any) -> str | None:
         return f"{value} is not a port; expected 0 to 65535 (0: one that is free)"
     if key == "host" and not value:
         return "'' is not an address; expected such as 127.0.0.1"
+    return None
+
+
+def _check_canary(key: str, value: Any) -> str | None:
+    if key == "max_refused" and not 0 <= value <= 1:
+        return f"{value} is no share; expected 0 to 1"
+    if key == "max_slowdown" and not value >= 1:
+        return f"{value} would take every canary back; expected 1 or more"
+    if key in ("max_errors", "min_batches") and value == 0:
+        return "0 would take every canary back; expected 1 or more"
     return None
 
 

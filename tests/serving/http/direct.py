@@ -1,4 +1,4 @@
-"""An engine without batches, swaps and log: real scorers, asked directly; and models for it that need no registry."""
+"""An engine without batches, swaps and log: real versions, asked directly; and models for it that need no registry."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 
 from workbench.contracts.contract import Contract, contract_of
-from workbench.errors import ContractError
 from workbench.modeling import make_estimator
 from workbench.scoring.model import Scorer
-from workbench.serving.answers import Answer, Question, Refused, Wrong
+from workbench.serving.answers import Answer, Question, Refused
+from workbench.serving.joining import answer_all
+from workbench.serving.served import Served, Way
 
 DIGEST = "d" * 64
 
@@ -97,24 +98,22 @@ class DirectEngine:
         self.asked.append(question)
         if self.hold is not None:
             await self.hold.wait()
-        return self._answer(question)
-
-    def _answer(self, question: Question) -> Answer:
-        asked, standing = self.scorers[question.model], self.standings[question.model]
+        standing = self.standings[question.model]
+        assert standing.version is not None
         if question.version not in (None, standing.version):
             raise Refused(404, "no-such-version", f"version {question.version} does not serve")
-        frame = pd.DataFrame(dict(question.columns))
-        try:
-            checked = asked.check(frame)
-        except ContractError as error:
-            raise Refused(422, "contract", str(error)) from error
-        wrong = [Wrong(f"/{row}", str(reason)) for row, reason in enumerate(checked.reasons) if reason]
-        if wrong:
-            raise Refused(422, "contract", "rows do not keep the contract", wrong)
-        return Answer(
-            question.request, question.model, standing.version or 0, DIGEST, "champion", asked.label,
-            asked.probabilities(frame), checked.warnings,
-        )  # fmt: skip
+        served = Served(
+            self.scorers[question.model],
+            question.model,
+            standing.version,
+            DIGEST,
+            Way(None, 1),
+            standing.since,
+        )
+        (said,) = answer_all(served, "champion", [question])
+        if isinstance(said, Refused):
+            raise said
+        return said
 
     def models(self) -> Mapping[str, Standing]:
         return self.standings

@@ -20,7 +20,7 @@ from workbench.scoring.model import Scorer
 from workbench.serving.http.app import Application
 from workbench.serving.http.binary import DTYPES
 
-SLOW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SLOW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 DATATYPES = {"hour": "INT64", "seats": "FP64", "temp": "FP64", "carrier": "BYTES", "dest": "BYTES"}
 
 
@@ -222,8 +222,26 @@ def test_what_is_wrong_is_named_by_its_place_in_the_body_as_it_was_sent(
 
 
 def test_the_engines_complaints_are_moved_to_their_place_too(app: Application) -> None:
-    said = call(app, "POST", "/predict/late", {"rows": [{**records(flights(1))[0], "hour": 99}]})
-    assert (said.status, list(said.wrong)) == (422, ["/0"])
+    frame = flights(2).assign(hour=[6, 99], carrier="AA")
+    at_cell = {
+        "/predict/late": ({"rows": records(frame)}, "/rows/1/hour"),
+        "/invocations": ({"inputs": by_column(frame)}, "/inputs/hour/1"),
+        "/v2/models/late/infer": (tensors(frame), "/inputs/0/data/1"),
+    }
+    for path, (body, at) in at_cell.items():
+        said = call(app, "POST", path, body)
+        assert (said.status, list(said.wrong)) == (422, [at])
+    night = frame.assign(hour=[6, 3])
+    at_row = {
+        "/predict/late": ({"rows": records(night)}, "/rows/1"), "/invocations": ({"inputs": by_column(night)}, ""),
+        "/v2/models/late/infer": (tensors(night), ""), "/endpoints/late/invocations": (
+            {"dataframe_split": {"columns": list(night), "data": plain(night)}}, "/dataframe_split/data/1"),
+    }  # fmt: skip
+    for path, (body, at) in at_row.items():
+        (wrong,) = call(app, "POST", path, body).wrong.items()
+        assert wrong[0] == at
+        assert "no night flights of AA" in wrong[1]
+        assert wrong[1].startswith("row 1: ") == (not at)
 
 
 @pytest.mark.parametrize(
@@ -292,7 +310,7 @@ json_values = st.recursive(
 )  # fmt: skip
 
 
-@settings(SLOW, max_examples=150)
+@settings(SLOW, max_examples=80)
 @given(
     json_values,
     st.sampled_from(["rows", "dataframe_split", "dataframe_records", "instances", "inputs", None]),
@@ -304,7 +322,7 @@ def test_no_json_whatever_is_a_server_error(app: Application, value: Any, key: s
         assert said.status in (200, 400, 413, 422), (path, said.body)
 
 
-@settings(SLOW, max_examples=100)
+@settings(SLOW, max_examples=60)
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 def test_no_bytes_whatever_are_a_server_error(app: Application, body: bytes) -> None:
     form = "application/x-www-form-urlencoded"

@@ -31,6 +31,8 @@ from workbench.serving.http.request_log import RequestLog
 from workbench.serving.http.site import make_site
 from workbench.settings import Project
 
+FAILED = "an error, which the log has by this request's id"
+
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
@@ -113,6 +115,9 @@ class Application:
                     raise Refused(405, "method-not-allowed", "predictions are asked for by POST")
                 return await self._questions.ask(route, headers, scope["query_string"], body, told)
         except Refused as refused:
+            if refused.status == 500:  # of a model: what it says of itself is for the log
+                self._log.failure(told.request, refused)
+                refused = Refused(500, refused.reason, FAILED)
             return self._refusal(refused, scope, told)
         except TimeoutError:
             return self._refusal(_too_late(reading), scope, told)
@@ -120,9 +125,7 @@ class Application:
             raise
         except Exception as error:  # noqa: BLE001 - a bug: the log has it in full, the caller its number
             self._log.failure(told.request, error)
-            return self._refusal(
-                Refused(500, "internal", "an error that the log has by this request's id"), scope, told
-            )
+            return self._refusal(Refused(500, "internal", FAILED), scope, told)
 
     async def _from_site(self, scope: Scope, body: bytes, told: Told) -> Reply:
         """What FastAPI says to a request whose body was read already."""

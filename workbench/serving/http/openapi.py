@@ -17,6 +17,25 @@ from workbench.settings import Serving
 Row = Mapping[str, Any]
 FORM = "application/x-www-form-urlencoded"
 
+OUTCOMES_BODY = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "properties": {
+                    "model": {"type": "string", "description": "May be left out where one model serves."},
+                    "outcomes": {"type": "array", "minItems": 1, "items": {"type": "object"}},
+                },
+                "required": ["outcomes"],
+                "additionalProperties": False,
+            },
+            "example": {"outcomes": [{"id": "01a20f92ad45758fab6515193519c79f-0", "outcome": 1}]},
+        }
+    },
+}
+"""What `/outcomes` takes."""
+
 _TYPES = {"int": "integer", "float": "number", "bool": "boolean"}
 _NOT_IN_BROWSERS = re.compile(r"\(\?[^:=!<]|\\[AZzpPuUN]|[*+?}]\+")
 """Of Python's regular expressions what ECMA-262 reads otherwise or not at all."""

@@ -21,6 +21,9 @@ class Place(Protocol):
 
     def column(self, column: str) -> str: ...
 
+    def row(self, row: int) -> str | None:
+        """None where rows have no place of their own."""
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -43,6 +46,9 @@ class InRecords:
     def column(self, column: str) -> str:
         return self.cell(0, column)
 
+    def row(self, row: int) -> str | None:
+        return f"{self.prefix}/{row}"
+
 
 @dataclass(frozen=True)
 class InForm:
@@ -53,6 +59,9 @@ class InForm:
 
     def column(self, column: str) -> str:
         return f"/{escaped(column)}"
+
+    def row(self, row: int) -> str | None:
+        return ""
 
 
 @dataclass(frozen=True)
@@ -69,6 +78,9 @@ class InLists:
         known = column in self.names
         return f"{self.prefix}/columns" + (f"/{self.names.index(column)}" if known else "")
 
+    def row(self, row: int) -> str | None:
+        return f"{self.prefix}/data/{row}"
+
 
 @dataclass(frozen=True)
 class InColumns:
@@ -81,6 +93,9 @@ class InColumns:
 
     def column(self, column: str) -> str:
         return f"{self.prefix}/{escaped(column)}"
+
+    def row(self, row: int) -> str | None:
+        return None
 
 
 @dataclass(frozen=True)
@@ -95,6 +110,9 @@ class InTensors:
     def column(self, column: str) -> str:
         return f"/inputs/{self.names.index(column)}" if column in self.names else "/inputs"
 
+    def row(self, row: int) -> str | None:
+        return None
+
 
 def escaped(name: str) -> str:
     """A name as a part of a JSON pointer."""
@@ -107,14 +125,14 @@ def unescaped(part: str) -> str:
 
 
 def moved(wrong: Wrong, place: Place) -> Wrong:
-    """The same, where it stands in the body: the engine knows rows and columns only (`/3/temp`)."""
-    _, _, rest = wrong.at.partition("/")
-    row, _, column = rest.partition("/")
-    if row.isdigit() and column:
+    """The same, where it stands in the body: the engine knows rows and columns only (`/3/temp`, `/3`)."""
+    row, _, column = wrong.at[1:].partition("/")
+    if not row.isdigit():
+        return wrong
+    if column:
         return Wrong(place.cell(int(row), unescaped(column)), wrong.message)
-    if row and not column and not row.isdigit():
-        return Wrong(place.column(unescaped(row)), wrong.message)
-    return wrong
+    at = place.row(int(row))
+    return Wrong("", f"row {row}: {wrong.message}") if at is None else Wrong(at, wrong.message)
 
 
 def records(rows: object, prefix: str, max_rows: int) -> Rows:

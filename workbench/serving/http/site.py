@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Mapping
 from importlib.metadata import version as version_of
@@ -17,7 +18,10 @@ from workbench.serving.answers import Refused, Wrong
 from workbench.serving.http import open_inference
 from workbench.serving.http.documentation import add_documentation
 from workbench.serving.http.engine import Engine, Standing
+from workbench.serving.http.intake import media_type
 from workbench.serving.http.metrics import CONTENT_TYPE, Metrics
+from workbench.serving.http.openapi import OUTCOMES_BODY
+from workbench.serving.http.outcomes import report
 from workbench.serving.http.problems import SHOWN, reason_of, said_of
 from workbench.settings import Project
 
@@ -29,6 +33,12 @@ def make_site(project: Project, engine: Engine, metrics: Metrics) -> FastAPI:
     _add_health(site, engine)
     _add_metadata(site, engine)
     add_documentation(site, project, engine)
+
+    @site.post("/outcomes", tags=["operations"], openapi_extra={"requestBody": OUTCOMES_BODY})
+    async def report_outcomes(request: Request) -> Mapping[str, Any]:
+        """Labels that come later, by prediction id or by the contract's keys; what became of them is counted."""
+        media_type(dict(request.scope["headers"]), b"application/json")
+        return await asyncio.to_thread(report, project, engine, await request.body())
 
     @site.get("/metrics", tags=["operations"], response_class=Response)
     async def read_metrics() -> Response:

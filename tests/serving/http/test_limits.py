@@ -164,9 +164,9 @@ def test_a_million_rows_are_refused_whatever_their_protocol(folder: Project, mod
     }
     for path, body in requests.items():
         said = call(app, "POST", path, body, content_type=JSON)
-        assert (said.status, said.reason) == (413, "too-many-rows"), path
+        assert (said.status, said.reason) == (422, "too-many-rows"), path
     said = call(app, "POST", "/invocations", b"hour\n" + b"1\n" * million, content_type="text/csv")
-    assert (said.status, said.reason) == (413, "too-many-rows")
+    assert (said.status, said.reason) == (422, "too-many-rows")
     assert engine.asked == []
 
 

@@ -72,7 +72,7 @@ def _split(value: Any, max_rows: int) -> Rows:
         raise malformed(f"{at}/columns", "names a column twice")
     if not isinstance(data, list) or not data:
         raise malformed(f"{at}/data", "is not a list of rows, with at least one")
-    refuse_many_rows(len(data), max_rows)
+    refuse_many_rows(len(data), max_rows, f"{at}/data")
     for number, row in enumerate(data):
         if type(row) is not list or len(row) != len(names):
             found = f"{len(row)} values" if type(row) is list else json_type(row)
@@ -94,7 +94,7 @@ def read_csv(body: bytes, types: Mapping[str, str], max_rows: int) -> Rows:
             if line:  # an empty line at the end is none
                 table.append(line)
             if len(table) > max_rows:
-                refuse_many_rows(len(table), max_rows)
+                refuse_many_rows(len(table), max_rows, "")
             if line and len(line) != len(names):
                 message = f"has {len(line)} values where the first line has {len(names)} names"
                 raise Refused(

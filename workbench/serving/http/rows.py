@@ -140,7 +140,7 @@ def records(rows: object, prefix: str, max_rows: int) -> Rows:
     if not isinstance(rows, list):
         raise malformed(prefix, f"is {json_type(rows)}; expected a list of objects, one a row")
     count = len(rows)
-    refuse_many_rows(count, max_rows)
+    refuse_many_rows(count, max_rows, prefix)
     if not count:
         raise malformed(prefix, "is empty; expected at least one row")
     if wrong := [row for row, each in enumerate(rows) if type(each) is not dict]:
@@ -179,7 +179,7 @@ def by_column(columns: Mapping[str, object], prefix: str, max_rows: int) -> Rows
         raise malformed(prefix, "has no column")
     lists = {name: cells if isinstance(cells, list) else [cells] for name, cells in columns.items()}
     counts = {len(cells) for cells in lists.values()}
-    refuse_many_rows(max(counts), max_rows)
+    refuse_many_rows(max(counts), max_rows, prefix)
     place = InColumns(prefix)
     if len(counts) > 1:
         most = max(counts)
@@ -196,10 +196,11 @@ def by_column(columns: Mapping[str, object], prefix: str, max_rows: int) -> Rows
     return Rows(lists, max(counts), place)
 
 
-def refuse_many_rows(rows: int, most: int) -> None:
+def refuse_many_rows(rows: int, most: int, at: str) -> None:
     """Raises Refused for more rows than one request may hold."""
     if rows > most:
-        raise Refused(413, "too-many-rows", f"{rows:,} rows in one request; expected at most {most:,}")
+        message = f"holds {rows:,} rows; expected at most {most:,} in one request"
+        raise Refused(422, "too-many-rows", f"{at or 'the body'} {message}", [Wrong(at, message)])
 
 
 def malformed(at: str, message: str) -> Refused:

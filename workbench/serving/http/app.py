@@ -82,6 +82,7 @@ class Application:
         started = time.perf_counter()
         told = Told(new_request())
         self._inside += 1
+        self._metrics.inside(self._inside)
         try:
             reply = await self._reply(scope, receive, told)
             start, body = reply.messages(told.request)
@@ -92,6 +93,7 @@ class Application:
             status = 499
         finally:
             self._inside -= 1
+            self._metrics.inside(self._inside)
         self._tell(scope, told, status, time.perf_counter() - started)
 
     async def _reply(self, scope: Scope, receive: Receive, told: Told) -> Reply:
@@ -157,6 +159,8 @@ class Application:
         self._metrics.request(told.model, told.route, status, seconds)
         if told.version is not None:
             self._metrics.answered(told.model, told.kind, told.rows)
+            if told.kind == "champion" and not self._metrics.met(told.model, told.version):
+                self._metrics.serving(self._engine.models().values())
         values: dict[str, Any] = {
             "event": "request", "request": told.request, "method": scope["method"], "route": told.route,
             "status": status, "ms": round(seconds * 1000, 3), "caller": told.caller,

@@ -34,8 +34,8 @@ from workbench.serving.orders import Orders, Report, read_report
 from workbench.settings import Project, Serving
 
 FIRST_DELAY, LAST_DELAY = 0.1, 10.0
-"""Seconds until a worker that died starts again: twice as many each time that it did not live for STEADY seconds."""
-STEADY = 30.0
+"""Seconds until a worker that died starts again: twice as many each time, unless it had listened for STEADY seconds."""
+STEADY = 5.0
 DRAIN = 30.0
 """Seconds that workers have to answer what is in hand when the server ends."""
 BACKLOG = 2048
@@ -50,12 +50,12 @@ class Place:
     number: int
     process: subprocess.Popen[bytes] | None = None
     line: socket.socket | None = None
-    started: float = 0.0
+    since: float = 0.0
+    """When it began to listen, by the monotonic clock; 0: it does not yet."""
     delay: float = FIRST_DELAY
     again: float = 0.0
     """When the next one starts, by the monotonic clock."""
     reports: list[Report] = field(default_factory=list)
-    told: bool = False
 
 
 def listen(serving: Serving) -> socket.socket:
@@ -137,7 +137,7 @@ class Supervisor:
             "workbench.serving.worker", orders.text(), (self._bound.fileno(), theirs.fileno())
         )
         theirs.close()
-        place.line, place.started, place.reports = ours, time.monotonic(), []
+        place.line, place.since, place.reports = ours, 0.0, []
         self._selector.register(ours, selectors.EVENT_READ, place)
 
     def _begin(self, module: str, argument: str, passed: tuple[int, ...] = ()) -> subprocess.Popen[bytes]:
@@ -175,7 +175,7 @@ class Supervisor:
         assert place.line is not None
         with contextlib.suppress(ConnectionError):
             if line := place.line.recv(1_000_000):
-                place.reports = read_report(line)
+                place.reports, place.since = read_report(line), time.monotonic()
                 self._tell(place)
                 return
         self._hang_up(place)  # it died: SIGCHLD says so as well
@@ -195,7 +195,7 @@ class Supervisor:
         code = place.process.returncode
         self._hang_up(place)
         self._mark_dead(place.process.pid)
-        if time.monotonic() - place.started >= STEADY:
+        if place.since and time.monotonic() - place.since >= STEADY:
             place.delay = FIRST_DELAY
         how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         self._say(

@@ -19,6 +19,8 @@ _MODULES = {
     "score": "score",
     "serve": "serve",
     "keys": "keys",
+    "predictions": "predictions",
+    "outcomes": "outcomes",
     "contract": "contract",
     "gc": "gc",
     "lab": "lab",

@@ -32,10 +32,11 @@ if TYPE_CHECKING:
 @click.option(
     "--no-contract", is_flag=True, help="Check nothing but the names and types that the model was trained on."
 )
+@click.option("--no-log", is_flag=True, help="Leave it out of the prediction log, as for a trial.")
 @json_option
 def command(
     model: str, inputs: tuple[str, ...], output: Path, version: str, keep: tuple[str, ...], no_contract: bool,
-    as_json: bool,
+    no_log: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Score INPUT, a Parquet or CSV file, into OUTPUT, a Parquet file.
 
@@ -46,7 +47,7 @@ def command(
     from workbench.scoring.plan import Asked
     from workbench.settings import find_project
 
-    asked = Asked(model, inputs, output, version, keep, not no_contract)
+    asked = Asked(model, inputs, output, version, keep, not no_contract, not no_log)
     with _display(as_json) as listen:
         scored = score(find_project(), asked, listen)
     if as_json:

@@ -1,6 +1,7 @@
 """Batch scoring under the contract that travels with a model version.
 
 job                 tables of any size in, one probability a row out, never half a result
+record              what is left in the prediction log
 result              what came of it
 plan                each file, its part, and whether that has to be done
 model  parts  tables

@@ -7,7 +7,7 @@
     ├── _look_ahead     schema skew in any of the files stops before anything is written
     └── _score_part     piece by piece, visible when it is whole
         ├── _ready      read and check, one piece ahead in a thread
-        └── _write      set aside, predict, write
+        └── _write      set aside, predict, write, have it in the prediction log (record)
 
 A file gives a file of scores; a folder, a glob or several files give a folder with a part for each, and `_manifest.json`.
 """
@@ -41,6 +41,7 @@ from workbench.scoring.plan import (
     refuse_places,
     write_manifest,
 )
+from workbench.scoring.record import Record, recording
 from workbench.scoring.result import Progress, Scored
 from workbench.scoring.tables import Piece, find_sources, frame, pieces, schema_of
 from workbench.settings import Project
@@ -78,7 +79,7 @@ def score(project: Project, asked: Asked, listen: Listener = lambda _: None, row
         warnings = _look_ahead(jobs, asked, scorer)
         if not sources.one:
             write_manifest(project, jobs, asked, finished=False)
-        parts = tuple(zip(jobs, _score_parts(jobs, asked, scorer, listen, rows), strict=True))
+        parts = tuple(zip(jobs, _score_parts(project, jobs, asked, scorer, listen, rows), strict=True))
         if not sources.one:
             write_manifest(project, jobs, asked, finished=True)
     left = () if sources.one else left_over(asked.output, jobs)
@@ -146,7 +147,7 @@ def _look_ahead(jobs: Sequence[Job], asked: Asked, scorer: Scorer) -> tuple[str,
 
 
 def _score_parts(
-    jobs: Sequence[Job], asked: Asked, scorer: Scorer, listen: Listener, rows: int
+    project: Project, jobs: Sequence[Job], asked: Asked, scorer: Scorer, listen: Listener, rows: int
 ) -> Iterator[Counts]:
     sizes = [max(1, job.source.path.stat().st_size) for job in jobs]
     before, total = 0, sum(sizes)
@@ -156,7 +157,7 @@ def _score_parts(
         if known is not None:
             counts, state = known[1], "cached"
         else:
-            for counts, done in _score_part(job, asked, scorer, rows):
+            for counts, done in _score_part(project, job, asked, scorer, rows):
                 share = (before + done * size) / total
                 listen(Progress("scoring", *here, counts, share, job.reason or ""))
             state = "done"
@@ -165,7 +166,9 @@ def _score_parts(
         yield counts
 
 
-def _score_part(job: Job, asked: Asked, scorer: Scorer, rows: int) -> Iterator[tuple[Counts, float]]:
+def _score_part(
+    project: Project, job: Job, asked: Asked, scorer: Scorer, rows: int
+) -> Iterator[tuple[Counts, float]]:
     """Yields the counts so far and the share done after each piece; the part is visible when this ends."""
     schema = schema_of(job.source)
     kept = passed_through(schema, asked.keep, str(job.source.path))
@@ -173,11 +176,15 @@ def _score_part(job: Job, asked: Asked, scorer: Scorer, rows: int) -> Iterator[t
     read = [schema.field(name).remove_metadata() for name in columns]
     before = job.source.path.stat()
     faulty = 0
-    with PartWriter(job.part, job.stamp, kept, read) as writer:
+    with (
+        recording(project, job, scorer, schema, wanted=asked.with_log) as record,
+        PartWriter(job.part, job.stamp, kept, read) as writer,
+    ):
         yield writer.counts, 0.0
+        columns = list(dict.fromkeys([*columns, *record.keys]))
         for ready in _ahead(_ready(job, scorer, columns, rows)):
             with _named(job, ready.piece):
-                _write(ready, scorer, writer)
+                _write(ready, scorer, writer, record)
             faulty += ready.checked.faulty
             yield writer.counts, ready.piece.done
         _refuse_quota(job, scorer, writer.counts, faulty)
@@ -188,6 +195,7 @@ def _score_part(job: Job, asked: Asked, scorer: Scorer, rows: int) -> Iterator[t
             before.st_ino,
         ):
             raise BadInput(f"'{job.source.path}' was changed while it was read; nothing of it was written")
+        record.commit()
         writer.commit()
     yield writer.counts, 1.0
 
@@ -230,15 +238,17 @@ def _named(job: Job, piece: Piece) -> Iterator[None]:
         ) from error
 
 
-def _write(ready: _Ready, scorer: Scorer, writer: PartWriter) -> None:
-    """Set aside, predict, write."""
+def _write(ready: _Ready, scorer: Scorer, writer: PartWriter, record: Record) -> None:
+    """Set aside, predict, write, record."""
     batch, given, checked = ready.piece.batch, ready.given, ready.checked
     numbers = np.arange(ready.piece.start, ready.piece.start + batch.num_rows, dtype=np.int64)
     if checked.set_aside.any():
         aside, rest = checked.set_aside, ~checked.set_aside
         writer.set_aside(numbers[aside], checked.reasons[aside].tolist(), batch.filter(_mask(aside)))
         numbers, given, batch = numbers[rest], given[rest], batch.filter(_mask(rest))
-    writer.write(numbers, scorer.probabilities(given), batch)
+    answers = scorer.probabilities(given)
+    writer.write(numbers, answers, batch)
+    record.add(numbers, answers, batch, given)
     writer.warn(
         {each.rule: each.count for each in checked.breaches if each.severity == "warn" and each.count}
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,7 +69,8 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
     )
     yield opened
     opened.close()
-    assert [each for each in complaints if "401" not in each] == []
+    refused = re.compile(r"status of (401|422)")
+    assert [each for each in complaints if not refused.search(each)] == []
 
 
 def test_the_form_of_a_model_is_filled_and_answered(
@@ -78,10 +80,10 @@ def test_the_form_of_a_model_is_filled_and_answered(
     operation = page.locator(OPERATION)
     operation.locator(".opblock-summary-control").click()
     expect(operation.get_by_text("What must hold across columns")).to_be_visible(timeout=PATIENCE)
-    operation.locator("[data-property-name=hour] input").fill("6")
-    operation.locator("[data-property-name=temp] input").fill("71.5")
+    operation.locator("[data-property-name=hour] input[type=text]").fill("6")
+    operation.locator("[data-property-name=temp] input[type=text]").fill("71.5")
     operation.locator("[data-property-name=carrier] select").select_option("ÜX")
-    operation.locator("[data-property-name=dest] input").fill("LAX")
+    operation.locator("[data-property-name=dest] input[type=text]").fill("LAX")
     operation.locator("button.execute").click()
     said = operation.locator(".live-responses-table .response").first
     expect(said.locator(".response-col_status")).to_contain_text("200", timeout=PATIENCE)
@@ -116,7 +118,7 @@ def test_where_keys_are_the_page_asks_for_one(page: Page, address: str, project:
     page.click("#key button")
     operation = page.locator(OPERATION)
     operation.locator(".opblock-summary-control").click()
-    operation.locator("[data-property-name=hour] input").fill("6")
+    operation.locator("[data-property-name=hour] input[type=text]").fill("6")
     operation.locator("button.execute").click()
     said = operation.locator(".live-responses-table .response").first
     expect(said.locator(".response-col_status")).to_contain_text("200", timeout=PATIENCE)

@@ -66,7 +66,7 @@ def _split(value: Any, max_rows: int) -> Rows:
     if not isinstance(value, dict):
         raise malformed(at, f"is {json_type(value)}; expected an object with columns and data")
     names, data = value.get("columns"), value.get("data")
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+    if not isinstance(names, list) or set(map(type, names)) != {str}:
         raise malformed(f"{at}/columns", "is not a list of names")
     if len({*names}) < len(names):
         raise malformed(f"{at}/columns", "names a column twice")

@@ -188,9 +188,7 @@ def _paths(each: Standing, example: Row, serving: Serving, *, only: bool) -> dic
         "application/json": {"schema": {"$ref": "#/components/schemas/InferRequest"}, "example": tensors}
     }
     paths = {
-        f"/predict/{each.model}": _post(
-            title, "Rows as objects, or one row as a form.", content, "Answer", _QUERY
-        ),
+        f"/predict/{each.model}": _post(title, _said(contract), content, "Answer", _QUERY),
         f"/endpoints/{each.model}/invocations": _post(
             title, "As MLflow's clients ask.", invocations, "Invoked", _QUERY
         ),

@@ -77,14 +77,14 @@ class Typing:
         wrong: list[Wrong] = []
         unknown: list[str] = []
         for name, cells in rows.columns.items():
-            reader, key = self._readers.get(name), self._keys.get(name)
+            reader = self._readers.get(name)
             try:
-                if key is not None:
-                    keys[name] = key(cells)
+                if name in self._keys:
+                    keys[name] = self._keys[name](cells)
+                elif reader is None:
+                    unknown.append(name)
                 if reader is not None:
                     columns[name] = reader(cells)
-                elif key is None:
-                    unknown.append(name)
             except Bad as bad:
                 wrong += [
                     Wrong(rows.place.cell(row, name), f"{name} {message}") for row, message in bad.cells

@@ -125,10 +125,7 @@ def _run_ipykernel(launch: Launch, origin: Origin, owner: socket.socket) -> int:
     with _only_kernel_modules(origin):
         app.initialize(sys.argv[1:])
     owner.sendall(encode({"ready": os.getpid()}))
-    if launch.learn:
-        tell_imports(app.shell, lambda names: _tell(owner, {"imported": names}))
-    else:
-        owner.close()
+    tell_imports(app.shell, lambda names: _tell(owner, {"imported": names}), new=launch.learn)
     app.start()
     return 0
 

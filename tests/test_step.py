@@ -6,12 +6,14 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
+from workbench.ahead import KernelSetup
 from workbench.settings import Project
 from workbench.step import StepResult, StepTask, execute
 
@@ -40,9 +42,13 @@ def run_cells(project: Project, write_notebook: Callable[..., Path]) -> Execute:
         *cells: str, stop: Callable[[], bool] = lambda: False, watcher: Silent | None = None, **options: Any
     ) -> StepResult:
         notebook = write_notebook("step.ipynb", *cells, parameters=options.pop("declared", None))
+        setup = {each.name: options.pop(each.name) for each in fields(KernelSetup) if each.name in options}
         task = StepTask(
-            key="step", notebook=notebook, executed=project.reports / "step.ipynb", root=project.root,
-            **{"parameters": {}, "outputs": {}, "kernel": "python3", "environment": {}, **options},
+            key="step", notebook=notebook, executed=project.reports / "step.ipynb",
+            kernel=KernelSetup(**{
+                "name": "python3", "root": project.root, "folder": notebook.parent, "environment": {}, **setup,
+            }),
+            **{"parameters": {}, "outputs": {}, **options},
         )  # fmt: skip
         return execute(task, watcher or Silent(), stop)
 
@@ -227,7 +233,7 @@ def test_a_full_disk_is_said(run_cells: Execute, project: Project) -> None:
 
 
 def test_a_kernel_of_another_language_that_is_not_installed(run_cells: Execute) -> None:
-    result = run_cells("1", kernel="no-such-kernel")
+    result = run_cells("1", name="no-such-kernel")
     assert result.failure is not None
     assert "no-such-kernel" in result.failure.message
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
+from workbench.cli import program
 
-from workbench.cli import main
-
-sys.exit(main())
+program()

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from workbench.ahead import KernelSetup
     from workbench.cells import Watcher
     from workbench.pipeline import Pipeline
     from workbench.plan import Selection, Surroundings
@@ -24,6 +25,9 @@ class Executor(Protocol):
     def prepare(self, imports: Iterable[str]) -> None:
         """Steps that import these are to come. Returns at once; what cannot be prepared is no error."""
 
+    def expect(self, setups: Sequence[KernelSetup]) -> None:
+        """Steps with these kernels are likely to come next, and no others. Returns at once."""
+
     def execute(self, task: StepTask, watcher: Watcher, stop: Callable[[], bool]) -> StepResult:
         """Never raises for what the notebook does; ends soon after `stop()` has become true."""
 
@@ -32,9 +36,11 @@ class LocalExecutor:
     """On this machine, in kernels that one host process starts: with `imports` done, and none left behind."""
 
     def __init__(self, imports: Sequence[str] = (), excluded: Sequence[Path] = ()) -> None:
+        from workbench.ahead import AheadKernels
         from workbench.kernels import KernelHost
 
         self._host = KernelHost(imports=imports, excluded=excluded)
+        self._ahead = AheadKernels(self._host)
 
     def __enter__(self) -> LocalExecutor:
         self._host.start()
@@ -43,17 +49,22 @@ class LocalExecutor:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._ahead.close()
         self._host.close()
 
     def prepare(self, imports: Iterable[str]) -> None:
         """See Executor."""
         self._host.add_imports(imports)
 
+    def expect(self, setups: Sequence[KernelSetup]) -> None:
+        """See Executor: kernels for them start now, while others work."""
+        self._ahead.expect(setups)
+
     def execute(self, task: StepTask, watcher: Watcher, stop: Callable[[], bool]) -> StepResult:
         """See Executor."""
         from workbench.step import execute
 
-        return execute(task, watcher, stop, self._host)
+        return execute(task, watcher, stop, self._host, self._ahead)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ run_plan
   _Run.execute
     _preflight                 kernels and secrets are there
     _loop                      submit what is ready, wait, repeat
+      _next                    kernels for what follows, ahead of it
       _perform   (a thread)    lock the fingerprint, execute with retries, commit
     _finish                    reports, delivery, the last event
 """
@@ -14,11 +15,12 @@ import os
 import secrets as random_source
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,8 +48,6 @@ from workbench.store import Manifest
 
 if TYPE_CHECKING:
     from workbench.step_run import Settled
-
-_MLFLOW_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -157,19 +157,20 @@ class _Run:
 
     def execute(self) -> RunResult:
         """The whole run, from its lock to its last event."""
-        from workbench.recorder import Recorder
-        from workbench.step_run import StepRuns, uses_mlflow
-
         self._preflight()
         with ExitStack() as stack:
+            executor = self.executor or stack.enter_context(self._local())
+            if not self.cold:
+                executor.prepare(self._imports())
+            # What follows is imported while the kernels' own imports are on their way.
+            from workbench.recorder import Recorder
+            from workbench.step_run import StepRuns, uses_mlflow
+
             self._claim(stack)
             tracked = any(uses_mlflow(self.pipeline.steps[key]) for key in self.plan.decisions)
             awaited = self.wait or tracked or self.pipeline.model is not None
             recorder = Recorder(self.project, listeners=[self._registered], awaited=awaited)
             self._listeners.append(recorder.listen)
-            executor = self.executor or stack.enter_context(self._local())
-            if not self.cold:
-                executor.prepare(self._imports())
             self.steps = StepRuns(
                 self.id, self.pipeline, self.surroundings, executor, recorder, self._emit, self.stop,
                 self.folder, self.scratch, self.workers, self.cold, self.plan.forced,
@@ -255,6 +256,7 @@ class _Run:
             while waiting or active:
                 try:
                     self._submit_ready(waiting, active, pool)
+                    self.steps.expect(self._next(waiting, set(active.values())))
                     done, _ = wait_for(active, timeout=0.2, return_when=FIRST_COMPLETED)
                     for future in done:
                         self._settle(active.pop(future), future)
@@ -312,6 +314,14 @@ class _Run:
                         ))  # fmt: skip
                 del waiting[key]
                 moved = True
+
+    def _next(self, waiting: Mapping[str, Decision], active: Collection[str]) -> list[Step]:
+        """The steps that are likely to start as soon as one that is active ends, as many as can."""
+        if self.interrupted or (self.failing and not self.keep_going):
+            return []
+        known = {*self.progress.outputs, *active}
+        steps = (self.pipeline.steps[key] for key, decision in waiting.items() if decision.action != "cached")
+        return list(islice((step for step in steps if known.issuperset(step.needs)), self.workers))
 
     def _decide_again(self, step: Step, decision: Decision) -> Decision | None:
         """The final decision about a step whose inputs are known; None when deciding failed."""

@@ -19,6 +19,7 @@ from workbench.errors import KernelError
 from workbench.events import Failure
 
 if TYPE_CHECKING:
+    from workbench.ahead import AheadKernels, KernelSetup
     from workbench.cells import ExecutedNotebook, Watcher
     from workbench.kernels import KernelExit, KernelHost
 
@@ -31,30 +32,17 @@ class StepTask:
     notebook: Path
     executed: Path
     """Where the executed notebook is written."""
-    root: Path
-    """The kernel's working directory."""
     parameters: Mapping[str, Any]
     """Everything injected: values, and the paths of inputs and outputs."""
     outputs: Mapping[str, Path]
     """Where each output is expected afterwards."""
-    kernel: str
-    environment: Mapping[str, str]
-    """Added to this process's environment for the kernel."""
-    imports: tuple[str, ...] = ()
-    """Packages that the notebook imports, for a kernel that has them ready."""
+    kernel: KernelSetup
     secrets: tuple[str, ...] = ()
     """Environment variables whose values are kept out of everything saved."""
-    hidden: tuple[str, ...] = ()
-    """Environment variables that this step must not see: the secrets of others."""
     timeout: float | None = None
     cell_timeout: float | None = None
     start_timeout: float = 60.0
     output_budget: int = 20_000_000
-    threads: int | None = None
-    """For numerical libraries."""
-    memory_limit: int | None = None
-    """Bytes."""
-    cold: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,51 +58,51 @@ class StepResult:
 
 
 def execute(
-    task: StepTask, watcher: Watcher, stop: Callable[[], bool], host: KernelHost | None = None
+    task: StepTask,
+    watcher: Watcher,
+    stop: Callable[[], bool],
+    host: KernelHost | None = None,
+    ahead: AheadKernels | None = None,
 ) -> StepResult:
     """Execute the step's notebook in a kernel of its own. Never raises for what the notebook does.
 
-    `host` starts the kernel (default: this process's own). `stop` is asked ten times a second; when it says yes, the running cell is interrupted.
+    `host` starts the kernel (default: this process's own) unless `ahead` has one. `stop` is asked ten times a second; when it says yes, the running cell is interrupted.
     """
     from jupyter_client.kernelspec import NoSuchKernel
 
     began = time.monotonic()
     try:
-        result = asyncio.run(_execute(task, watcher, stop, host))
+        result = asyncio.run(_execute(task, watcher, stop, host, ahead))
     except NoSuchKernel:
-        result = StepResult(0, Failure("kernel", f"the kernel '{task.kernel}' is not installed"))
+        result = StepResult(0, Failure("kernel", f"the kernel '{task.kernel.name}' is not installed"))
     except OSError as error:
         result = StepResult(0, _disk_failure(error, task))
     return replace(result, seconds=time.monotonic() - began)
 
 
 async def _execute(
-    task: StepTask, watcher: Watcher, stop: Callable[[], bool], host: KernelHost | None
+    task: StepTask,
+    watcher: Watcher,
+    stop: Callable[[], bool],
+    host: KernelHost | None,
+    ahead: AheadKernels | None,
 ) -> StepResult:
     from workbench.cells import CellExecutionError, DeadKernelError, ExecutedNotebook, StepClient, Stopped
-    from workbench.kernels import kernel_manager
 
     for output in task.outputs.values():
         output.parent.mkdir(parents=True, exist_ok=True)
     task.executed.parent.mkdir(parents=True, exist_ok=True)
-    environment = _environment(task)
+    environment = task.kernel.variables()
     secrets = [environment[name] for name in task.secrets if name in environment]
     executed = ExecutedNotebook(_parameterized(task), task.executed, secrets)
-    kernel = kernel_manager(
-        task.kernel,
-        host=host,
-        cold=task.cold,
-        memory_limit=task.memory_limit,
-        threads=task.threads,
-        imports=task.imports,
-    )
+    kernel = (ahead and ahead.take(task.kernel)) or task.kernel.kernel(host)
     client = StepClient(
         executed, kernel, watcher, budget=task.output_budget, timeout=task.timeout,
         cell_timeout=task.cell_timeout, start_timeout=task.start_timeout,
     )  # fmt: skip
     failure: Failure | None = None
     try:
-        await client.run(environment, task.root, stop)
+        await client.run(environment, task.kernel.root, stop)
         failure = _missing_output(task)
     except Stopped as stopped:
         failure = Failure(
@@ -123,9 +111,9 @@ async def _execute(
     except CellExecutionError as error:
         failure = _cell_failure(executed, client.position, error)
     except DeadKernelError:
-        failure = _dead_kernel(kernel, executed, client.position, task.memory_limit)
+        failure = _dead_kernel(kernel, executed, client.position, task.kernel.memory_limit)
     except (RuntimeError, KernelError) as error:
-        failure = Failure("kernel", f"the kernel '{task.kernel}' did not start: {error}")
+        failure = Failure("kernel", f"the kernel '{task.kernel.name}' did not start: {error}")
     executed.finish(failed=failure is not None)
     report = _exit_report(kernel)
     ordinary = getattr(kernel.provisioner, "ordinary", None)
@@ -141,19 +129,12 @@ async def _execute(
     )
 
 
-def _environment(task: StepTask) -> dict[str, str]:
-    environment = {name: value for name, value in os.environ.items() if name not in task.hidden}
-    paths = [str(task.root), str(task.notebook.parent), environment.get("PYTHONPATH", "")]
-    environment["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(path for path in paths if path))
-    return environment | dict(task.environment)
-
-
 def _parameterized(task: StepTask) -> Any:
     """The notebook with a cell of injected parameters."""
     from workbench.injection import parameterized
 
-    notebook = parameterized(task.notebook, task.parameters, task.kernel)
-    notebook.metadata.papermill["input_path"] = os.path.relpath(task.notebook, task.root)
+    notebook = parameterized(task.notebook, task.parameters, task.kernel.name)
+    notebook.metadata.papermill["input_path"] = os.path.relpath(task.notebook, task.kernel.root)
     return notebook
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from workbench.ahead import KernelSetup
 from workbench.errors import StepError, StoreError, WorkbenchError
 from workbench.events import (
     CellStarted,
@@ -87,6 +88,14 @@ class StepRuns:
             return Settled(self._event(step, decision, "failed", began, failure=failure, attempts=1))
         return Settled(self._event(step, decision, "interrupted", began))
 
+    def expect(self, steps: Iterable[Step]) -> None:
+        """These are likely to be performed next. A step that makes MLflow calls gets its kernel with its MLflow run."""
+        if not self.cold:
+            self.executor.expect([self.kernel(step) for step in steps if not self._tracked(step)])
+
+    def _tracked(self, step: Step) -> bool:
+        return self.project.mlflow_enabled and uses_mlflow(step)
+
     def _event(self, step: Step, decision: Decision, state: State, began: float, **more: Any) -> StepFinished:
         return StepFinished(
             time.time(), self.run, step.key, state, decision.reason, decision.fingerprint,
@@ -147,13 +156,15 @@ class StepRuns:
     ) -> StepResult:
         assert decision.ingredients is not None
         assert decision.fingerprint is not None
-        tracked = self.project.mlflow_enabled and uses_mlflow(step)
+        tracked = self._tracked(step)
         self.emit(StepStarted(
             time.time(), self.run, step.key, decision.reason, decision.fingerprint,
             self._relative(step.notebook.path), self._relative(executed), step.effective,
             decision.ingredients.inputs, tracked, len(step.notebook.sources), attempt,
         ))  # fmt: skip
-        task = self._task(step, manifests, executed, attempt, self._mlflow(step, tracked))
+        # Waits for the step's MLflow run only if the notebook makes calls of its own.
+        run = self.recorder.mlflow_run(self.run, step.key, _MLFLOW_SECONDS) if tracked else None
+        task = self._task(step, manifests, executed, attempt, self.kernel(step, run))
         return self.executor.execute(task, _Watcher(self, step.key), self.stop.is_set)
 
     def _commit(
@@ -185,37 +196,47 @@ class StepRuns:
             return replace(result, failure=Failure(kind, str(error))), None
         return result, manifest
 
+    def kernel(self, step: Step, run: str | None = None) -> KernelSetup:
+        """What the step's kernel is started with; `run` is the MLflow run of its own calls."""
+        from workbench.tracking import kernel_environment
+
+        secrets = {name for other in self.pipeline.steps.values() for name in other.secrets}
+        mlflow = kernel_environment(self.project, run) if self.project.mlflow_enabled else {}
+        return KernelSetup(
+            name=step.kernel,
+            root=self.project.root,
+            folder=step.notebook.path.parent,
+            environment={ROOT_VARIABLE: str(self.project.root), **mlflow},
+            imports=self.surroundings.warm_imports(step.notebook),
+            hidden=tuple(sorted(secrets - set(step.secrets))),
+            threads=max(1, (os.cpu_count() or 1) // self.workers),
+            memory_limit=step.memory,
+            cold=self.cold,
+        )
+
     def _task(
         self,
         step: Step,
         manifests: Mapping[str, Manifest],
         executed: Path,
         attempt: int,
-        mlflow: Mapping[str, str],
+        kernel: KernelSetup,
     ) -> StepTask:
         scratch = self.scratch / f"{safe_name(step.key)}.{attempt}"
         outputs = {name: scratch / file.rstrip("/") for name, file in step.outputs.items()}
         wired = {name: self._input_value(step, name, manifests) for name in step.inputs}
-        secrets = {name for other in self.pipeline.steps.values() for name in other.secrets}
         return StepTask(
             key=step.key,
             notebook=step.notebook.path,
             executed=executed,
-            root=self.project.root,
             parameters={**step.parameters, **wired, **{name: str(path) for name, path in outputs.items()}},
             outputs=outputs,
-            kernel=step.kernel,
-            environment={ROOT_VARIABLE: str(self.project.root), **mlflow},
-            imports=self.surroundings.warm_imports(step.notebook),
+            kernel=kernel,
             secrets=step.secrets,
-            hidden=tuple(sorted(secrets - set(step.secrets))),
             timeout=step.timeout,
             cell_timeout=step.cell_timeout,
             start_timeout=self.project.kernel_start_timeout,
             output_budget=self.project.output_budget,
-            threads=max(1, (os.cpu_count() or 1) // self.workers),
-            memory_limit=step.memory,
-            cold=self.cold,
         )
 
     def _input_value(self, step: Step, name: str, manifests: Mapping[str, Manifest]) -> Any:
@@ -234,15 +255,6 @@ class StepRuns:
     def _place(self, reference: OutputOf, manifests: Mapping[str, Manifest]) -> Path:
         stored = manifests[reference.step].outputs[reference.output]
         return self.surroundings.store.place(stored)
-
-    def _mlflow(self, step: Step, tracked: bool) -> dict[str, str]:
-        """Where the notebook's own mlflow calls go; waits for the step's MLflow run only if it makes any."""
-        from workbench.tracking import kernel_environment
-
-        if not self.project.mlflow_enabled:
-            return {}
-        run = self.recorder.mlflow_run(self.run, step.key, _MLFLOW_SECONDS) if tracked else None
-        return kernel_environment(self.project, run)
 
     def _relative(self, path: Path) -> str:
         return os.path.relpath(path, self.project.root)

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from workbench.errors import SpecError, WorkbenchError, did_you_mean
 
@@ -52,6 +52,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         traceback.print_exc()
         return _refuse("this is a bug in the workbench; please report it with the lines above", 1)
+
+
+def program() -> NoReturn:
+    """The process of a command, from its arguments to its end."""
+    from workbench.leaving import leave
+
+    leave(main())
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from workbench.kernels import linux, threads
 from workbench.kernels.imports import path_entries
 from workbench.kernels.learn import tell_imports
 from workbench.kernels.wire import Launch, Origin, encode
+from workbench.leaving import leave
 
 STREAMS = ("stdin", "stdout", "stderr")
 
@@ -124,10 +125,7 @@ def _run_ipykernel(launch: Launch, origin: Origin, owner: socket.socket) -> int:
     with _only_kernel_modules(origin):
         app.initialize(sys.argv[1:])
     owner.sendall(encode({"ready": os.getpid()}))
-    if launch.learn:
-        tell_imports(app.shell, lambda names: _tell(owner, {"imported": names}))
-    else:
-        owner.close()
+    tell_imports(app.shell, lambda names: _tell(owner, {"imported": names}), new=launch.learn)
     app.start()
     return 0
 
@@ -187,15 +185,9 @@ def _plain_settings(arguments: Sequence[str]) -> Any:
 
 def _leave(code: int) -> NoReturn:
     """The end of an interpreter, without the teardown that takes longer than a kernel's start."""
-    import atexit
-
     threading._shutdown()  # type: ignore[attr-defined]
     _stop_control_thread()
-    atexit._run_exitfuncs()
-    for stream in (sys.__stdout__, sys.__stderr__):
-        if stream is not None:
-            stream.flush()
-    os._exit(code)
+    leave(code)
 
 
 def _stop_control_thread() -> None:

@@ -19,11 +19,14 @@ from types import TracebackType
 from typing import Self
 
 from workbench.errors import KernelError
-from workbench.kernels import threads
+from workbench.kernels import linux, threads
 from workbench.kernels.wire import KernelExit, Launch, Lines, encode
 
 LONGEST_FOLDER = 80
 """Characters; a unix socket's path must be shorter than 108, ours adds up to 20 to the folder's."""
+
+END_PATIENCE = 5.0
+"""Seconds that a host may take to end what it has started."""
 
 
 def is_supported() -> bool:
@@ -122,11 +125,9 @@ class KernelHost:
                 return
             if self._control is not None:
                 _hang_up(self._control)
-            try:
-                self._process.wait(timeout=5)
-            except subprocess.TimeoutExpired:
+            if not linux.wait_for_end(self._process.pid, END_PATIENCE):
                 self._process.kill()
-                self._process.wait()
+            self._process.wait()
             if self.folder is not None:
                 shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -68,7 +68,8 @@ class Host:
             },
         )
         self.requests = list(restore(settings.pending))
-        self.guards: set[int] = set()
+        # None at first; those of before when this program has executed itself anew.
+        self.guards = set(linux.children(os.getpid()))
         self.owner_pidfd = linux.open_pidfd(settings.owner)
         self.wakeup = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         # Nothing that an import prints belongs in the owner's terminal; kernels get the real streams back.

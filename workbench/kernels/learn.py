@@ -1,6 +1,7 @@
-"""Which packages a kernel has imported, told to its owner, so that the next kernel finds them imported.
+"""What a kernel's cells have imported, told to its owner, so that the next kernel finds it imported.
 
-For owners that do not know the notebook, such as JupyterLab: there a restart becomes instant.
+For owners that do not know the notebook, such as JupyterLab: there a restart becomes instant. And for parts of
+packages that are only imported when they are used, and so stand in no notebook, such as `pyarrow.dataset`.
 """
 
 from __future__ import annotations
@@ -14,10 +15,15 @@ DEPTH = 2
 """`sklearn.ensemble` is worth knowing apart from `sklearn`; deeper modules come with them."""
 
 
-def tell_imports(shell: Any, tell: Callable[[list[str]], None]) -> None:
-    """After each cell, `tell` the names of installed modules that were imported since the last time."""
+def tell_imports(shell: Any, tell: Callable[[list[str]], None], *, new: bool) -> None:
+    """After each cell, `tell` the names of installed modules that were imported since the last time.
+
+    Without `new` only of those that belong to packages imported before: a whole package that one notebook
+    turns out to need is not worth that others wait for it.
+    """
     installed = tuple({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
     known = set(sys.modules)
+    packages = {name.partition(".")[0] for name in known}
     last = len(known)
 
     def look(*_: object) -> None:
@@ -27,7 +33,13 @@ def tell_imports(shell: Any, tell: Callable[[list[str]], None]) -> None:
         fresh = [name for name in tuple(sys.modules) if name not in known]
         known.update(fresh)
         last = len(sys.modules)
-        names = [name for name in fresh if name.count(".") < DEPTH and _is_installed(name, installed)]
+        names = [
+            name
+            for name in fresh
+            if name.count(".") < DEPTH
+            and (new or name.partition(".")[0] in packages)
+            and _is_installed(name, installed)
+        ]
         if names:
             tell(names)
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import select
 import signal
+import time
 from collections.abc import Iterator
 
 _PR_SET_PDEATHSIG = 1
@@ -42,6 +44,25 @@ def open_pidfd(pid: int) -> int | None:
         return os.pidfd_open(pid)
     except (OSError, AttributeError):
         return None
+
+
+def wait_for_end(pid: int, timeout: float) -> bool:
+    """Whether a child process ends in `timeout` seconds; it stays to be reaped.
+
+    `Popen.wait` with a timeout sleeps for longer and longer between two looks.
+    """
+    pidfd = open_pidfd(pid)
+    if pidfd is None:
+        deadline = time.monotonic() + timeout
+        while is_running(pid) and time.monotonic() < deadline:
+            time.sleep(0.005)
+        return not is_running(pid)
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    try:
+        return bool(poll.poll(timeout * 1000))
+    finally:
+        os.close(pidfd)
 
 
 def is_running(pid: int) -> bool:

@@ -54,6 +54,8 @@ class WorkbenchProvisioner(LocalProvisioner):
 
     _kernel: KernelProcess | None = None
     _report: KernelExit | None = None
+    _ahead: tuple[Launch, KernelProcess] | None = None
+    """A kernel that was asked for before `launch_kernel` was."""
     ordinary: str | None = None
     """Why an ordinary kernel was started instead of a warm one, where nobody asked for it."""
 
@@ -96,27 +98,48 @@ class WorkbenchProvisioner(LocalProvisioner):
             self.ordinary = cold
         with contextlib.ExitStack() as opened:
             streams = _streams(kwargs, opened)
-            launch = Launch(
-                argv=tuple(str(Path(part).expanduser()) if part.startswith("~") else part for part in cmd),
-                env=threads.with_limits(kwargs["env"], self.threads),
-                cwd=str(kwargs.get("cwd") or Path.cwd()),
-                warm=not cold,
-                imports=tuple(self.imports),
-                memory_limit=self.memory_limit,
-                threads=self.threads,
-                learn=not cold and not self.imports,
-                streams=tuple(streams),
-            )
+            launch = self._launch(cmd, kwargs, streams, warm=not cold)
             self._report = None
             self._kernel = await self._started(launch, list(streams.values()))
         self.pid = self.pgid = self._kernel.pid
         self.cwd = launch.cwd
         return self.connection_info
 
+    def launch_ahead(self, cmd: list[str], **kwargs: Any) -> None:
+        """Ask for the kernel that `launch_kernel` will be asked for with the same arguments; does not wait for it.
+
+        Nothing happens where no kernel host would start it.
+        """
+        if self._reason_for_local(kwargs) or self._reason_for_cold(cmd, kwargs["env"]):
+            return
+        launch = self._launch(cmd, kwargs, {}, warm=True)
+        self._ahead = launch, self._host().launch(launch)
+
+    def let_go(self) -> None:
+        """End the kernel that was asked for ahead; returns at once."""
+        if self._ahead is not None:
+            self._ahead[1].close()
+            self._ahead = None
+
+    def _launch(
+        self, cmd: list[str], kwargs: Mapping[str, Any], streams: Mapping[str, int], *, warm: bool
+    ) -> Launch:
+        return Launch(
+            argv=tuple(str(Path(part).expanduser()) if part.startswith("~") else part for part in cmd),
+            env=threads.with_limits(kwargs["env"], self.threads),
+            cwd=str(kwargs.get("cwd") or Path.cwd()),
+            warm=warm,
+            imports=tuple(self.imports),
+            memory_limit=self.memory_limit,
+            threads=self.threads,
+            learn=warm and not self.imports,
+            streams=tuple(streams),
+        )
+
     async def _started(self, launch: Launch, descriptors: list[int]) -> KernelProcess:
         """A kernel that is ready; tried once more when the host is lost on the way."""
         for _ in range(2):
-            kernel = self._host().launch(launch, descriptors)
+            kernel = self._taken(launch) or self._host().launch(launch, descriptors)
             try:
                 await _until(kernel, kernel.has_started)
             except BaseException:
@@ -128,6 +151,16 @@ class WorkbenchProvisioner(LocalProvisioner):
             if not (kernel.exit and kernel.exit.infrastructure):
                 break
         raise KernelError(f"the kernel did not start: {kernel.failure or 'the kernel host was lost'}")
+
+    def _taken(self, launch: Launch) -> KernelProcess | None:
+        """The kernel that was asked for ahead, if it lives and is what is asked for now."""
+        if self._ahead is None:
+            return None
+        (asked, kernel), self._ahead = self._ahead, None
+        if asked == launch and kernel.update() is None:
+            return kernel
+        kernel.close()
+        return None
 
     async def poll(self) -> int | None:
         if self._kernel is None:
@@ -173,6 +206,12 @@ class WorkbenchProvisioner(LocalProvisioner):
             await _until(self._kernel, self._kernel.update, timeout=GRACE)
 
     async def cleanup(self, restart: bool = False) -> None:
+        if self._ahead is not None:
+            # Nobody came for it. Its files can go once nothing more is written there.
+            kernel = self._ahead[1]
+            kernel.kill()
+            await _until(kernel, kernel.update, timeout=DEATH_WAIT)
+            self.let_go()
         if self._kernel is not None:
             self._report = self._kernel.update()
             self._kernel.close()

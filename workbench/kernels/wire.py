@@ -28,7 +28,7 @@ class Launch:
     memory_limit: int | None = None
     threads: int | None = None
     learn: bool = False
-    """Whether the kernel tells its owner what it imports."""
+    """Whether the kernel tells its owner of all that it imports, not only of parts of packages that it has."""
     streams: tuple[str, ...] = ()
     """Which of stdin, stdout, stderr come along as file descriptors, in this order."""
 

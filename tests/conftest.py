@@ -34,7 +34,8 @@ def environment_as_it_was(request: pytest.FixtureRequest) -> Iterator[None]:
     """Connecting to MLflow, and libraries that draw, set variables for the whole process: not for the next test.
 
     Child processes count in the coverage only of tests that are marked `measured`: until Python 3.12, tracing makes
-    imports take twice as long, and what most of them do is measured in this process, too.
+    imports take twice as long, and what most of them do is measured in this process, too. Nor must what is killed be
+    marked: coverage saves at os._exit, under a lock, and in a signal handler that interrupts it it waits for itself.
     """
     before = dict(os.environ)
     if request.node.get_closest_marker("measured") is None:

@@ -45,8 +45,6 @@ def kill_run(project: Project, pipeline: str, after: float) -> Killed:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         stdin=subprocess.DEVNULL,
-        # Coverage saves at os._exit, under a lock: in a signal handler that interrupts it, it would wait for itself.
-        env={name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")},
     )
     try:
         run.wait(after)

@@ -14,6 +14,9 @@ import pytest
 from workbench.locks import locked
 from workbench.settings import ROOT_VARIABLE, Project, read_project
 
+# Tests run as many at a time as there are cores: more threads than that wait for each other, busily (15 times as long).
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 SETTINGS = """\
 [project]
 name = "demo"

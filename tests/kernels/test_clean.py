@@ -6,6 +6,8 @@ import asyncio
 import os
 from pathlib import Path
 
+import pytest
+
 from workbench.kernels import KernelHost
 
 from .conftest import IMPORTS, both, in_kernel, started
@@ -103,7 +105,8 @@ def test_project_modules_are_read_anew(tmp_path: Path) -> None:
             assert in_kernel(lambda kernel, code=code: kernel.run(code), **options) == value
 
 
-def test_threads_fit_what_the_step_may_use(host: KernelHost) -> None:
+def test_threads_fit_what_the_step_may_use(host: KernelHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS")
     code = """
 import os, numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier

@@ -116,11 +116,15 @@ class AheadKernels:
             self._changed.notify()
             return found.kernel
 
-    def close(self) -> None:
-        """Start none any more, and let go of those that run: they end, and their files go with their host's."""
+    def stop(self) -> None:
+        """Start none any more; returns at once."""
         with self._changed:
             self._closed = True
             self._changed.notify()
+
+    def close(self) -> None:
+        """Let go of all: they end, and their files go with their host's. Quick where the host is closed."""
+        self.stop()
         if self._thread is not None:
             self._thread.join()
         for each in self._there:

@@ -49,8 +49,9 @@ class LocalExecutor:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._ahead.close()
+        self._ahead.stop()
         self._host.close()
+        self._ahead.close()
 
     def prepare(self, imports: Iterable[str]) -> None:
         """See Executor."""

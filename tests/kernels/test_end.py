@@ -172,6 +172,29 @@ asyncio.run(main())
         wait_until(lambda: not Path(folder).exists())
 
 
+def test_a_host_whose_exit_waits_for_ever_ends_all_the_same(tmp_path: Path) -> None:
+    """What a host imports may replace os._exit, as coverage does, by something that never returns."""
+    (tmp_path / "waiting_exit.py").write_text(
+        "import os, threading\nos._exit = lambda code: threading.Event().wait()\nopen('imported', 'w').close()"
+    )
+    owner = (
+        "import time\nfrom workbench.kernels import KernelHost\nhost = KernelHost(['waiting_exit'], excluded=['.'])\n"
+        "host.start()\nprint(host.pid, flush=True)\ntime.sleep(60)"
+    )
+    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    work = tmp_path / "work"
+    work.mkdir()
+    with subprocess.Popen(
+        [sys.executable, "-c", owner], stdout=subprocess.PIPE, text=True, env=env, cwd=work
+    ) as process:
+        assert process.stdout
+        host = int(process.stdout.readline())
+        wait_until((work / "imported").exists, 30)
+        process.kill()
+        process.wait()
+        wait_until(lambda: gone(host), 30)
+
+
 def test_a_lost_host_is_replaced_and_its_kernels_live_on(tmp_path: Path) -> None:
     async def run() -> None:
         with KernelHost(excluded=[tmp_path]) as host:

@@ -66,6 +66,25 @@ def test_a_kernel_waits_for_its_own_imports(packages: Path, tmp_path: Path) -> N
         assert "SystemExit" in in_kernel(lambda kernel: kernel.run(failing), **options)
 
 
+def test_parts_of_packages_that_are_imported_late_are_there_for_the_next_kernel(tmp_path: Path) -> None:
+    """pandas imports pyarrow.dataset when a table is read; no notebook names it. sqlparse is another package."""
+    code = loaded("pyarrow.dataset", "sqlparse")
+
+    async def run(host: KernelHost) -> list[str]:
+        async with started(host=host, imports=["pyarrow"]) as kernel:
+            seen = [await kernel.run(code), await kernel.run("import pyarrow.dataset, sqlparse")]
+            assert await kernel.km.is_alive()
+        while seen[-1] != "True False" and len(seen) < 50:
+            async with started(host=host, imports=["pyarrow"]) as kernel:
+                seen.append(await kernel.run(code))
+        return seen
+
+    with KernelHost(excluded=[tmp_path]) as host:
+        seen = asyncio.run(run(host))
+    assert (seen[0], seen[-1]) == ("False False", "True False")
+    assert "True True" not in seen
+
+
 def test_what_an_import_prints_and_sets(
     packages: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -27,6 +27,9 @@ from workbench.kernels.imports import BASE, Imports, split_path
 from workbench.kernels.waiting import Request, read_request, restore, save
 from workbench.kernels.wire import Lines, Origin
 
+LONGEST_END = 4
+"""Seconds after which the system ends a host that does not get to its end by itself."""
+
 SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGCHLD)
 
 
@@ -201,11 +204,17 @@ class Host:
             pending=pending,
         )
         signal.set_wakeup_fd(-1)
+        # Until the program has its handlers again, the signal would end it before it could clear up.
+        linux.die_with_parent(0)
         os.execve(sys.executable, [*sys.orig_argv[:-1], json.dumps(asdict(settings))], self.environment)  # noqa: S606
 
     def _end(self) -> NoReturn:
         """Stop the guards, which end their kernels; leave nothing."""
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        # This may have come in the middle of an import, and what was imported may have replaced os._exit by
+        # something that waits, as coverage does.
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(LONGEST_END)
         for pid in self.guards:
             os.kill(pid, signal.SIGTERM)
         deadline = time.monotonic() + 1.5

@@ -23,7 +23,7 @@ libc = ctypes.CDLL(None, use_errno=True) if os.name == "posix" else None
 
 
 def die_with_parent(signum: int) -> None:
-    """Ask the kernel to send `signum` to this process when its parent's thread ends."""
+    """Ask the kernel to send `signum` to this process when its parent's thread ends; 0 for none."""
     _prctl(_PR_SET_PDEATHSIG, signum)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
 import subprocess
 import sys
@@ -19,20 +18,14 @@ from traitlets import Bool, Instance, Integer, List, Unicode
 from workbench.errors import KernelError
 from workbench.kernels import threads
 from workbench.kernels.client import KernelHost, KernelProcess, host, is_supported
+from workbench.kernels.command import STREAMS, given_streams, is_python, reason_for_interpreter
 from workbench.kernels.wire import KernelExit, Launch
-
-STREAMS = ("stdin", "stdout", "stderr")
 
 DEATH_WAIT = 3.0
 """Seconds to wait for the report of a kernel that was killed; it comes within milliseconds."""
 
 GRACE = 1.0
 """Seconds to watch a kernel that was asked to end; then Jupyter's own patience begins."""
-
-STARTUP_VARIABLES = ("LANG", "LC_", "LD_", "MALLOC_", "PYTHON")
-"""Prefixes of variables that an interpreter reads once, at its start: a fork cannot follow a change of them."""
-
-FOLLOWED_VARIABLES = {"PYTHONPATH", "PYTHONSTARTUP", "PYTHONEXECUTABLE"}
 
 
 class WorkbenchProvisioner(LocalProvisioner):
@@ -75,7 +68,7 @@ class WorkbenchProvisioner(LocalProvisioner):
             place = self._host().new_place()
             if not km.connection_file:
                 km.connection_file = f"{place}.json"
-            if _is_python(self.kernel_spec.argv):
+            if is_python(self.kernel_spec.argv):
                 if km.client_class == "jupyter_client.asynchronous.AsyncKernelClient":
                     km.client_class = "workbench.kernels.jupyter.PromptKernelClient"
                 km.transport = "ipc"
@@ -97,7 +90,7 @@ class WorkbenchProvisioner(LocalProvisioner):
             self.log.warning("cold kernel: %s", cold)
             self.ordinary = cold
         with contextlib.ExitStack() as opened:
-            streams = _streams(kwargs, opened)
+            streams = given_streams(kwargs, opened)
             launch = self._launch(cmd, kwargs, streams, warm=not cold)
             self._report = None
             self._kernel = await self._started(launch, list(streams.values()))
@@ -238,46 +231,9 @@ class WorkbenchProvisioner(LocalProvisioner):
                 return f"{name} is a pipe of this process"
         return None
 
-    def _reason_for_cold(self, cmd: list[str], env: dict[str, str]) -> str | None:
+    def _reason_for_cold(self, cmd: list[str], env: Mapping[str, str]) -> str | None:
         """Why this kernel needs an interpreter of its own; None when it can be forked."""
-        if self.cold:
-            return "asked for"
-        if not _is_python(cmd):
-            return f"'{cmd[0]}' is not ipykernel in this Python"
-        started_with = self._host().environment
-        for name in sorted({*env, *started_with}):
-            decides = name.startswith(STARTUP_VARIABLES) and name not in FOLLOWED_VARIABLES
-            if decides and env.get(name) != started_with.get(name):
-                return f"{name} differs, and an interpreter reads it only at its start"
-        return None
-
-
-def _is_python(argv: list[str]) -> bool:
-    """Whether this command is ipykernel in the interpreter that runs here, without options of its own."""
-    ours = os.path.realpath(os.path.dirname(sys.executable))  # noqa: PTH120 - keeps the venv's own symlink
-    program, *rest = argv
-    if program.startswith("python") and os.sep not in program:
-        program = sys.executable
-    if os.path.realpath(os.path.dirname(program)) != ours or not Path(program).name.startswith("python"):  # noqa: PTH120
-        return False
-    if rest[:1] == ["-Xfrozen_modules=off"]:
-        rest = rest[1:]
-    return rest[:2] in (["-m", "ipykernel_launcher"], ["-m", "ipykernel"])
-
-
-def _streams(given: Mapping[str, Any], opened: contextlib.ExitStack) -> dict[str, int]:
-    """The descriptors that are `given` as `subprocess.Popen` takes them; `opened` closes those made here."""
-    streams: dict[str, int] = {}
-    for name in STREAMS:
-        stream = given.get(name)
-        if stream == subprocess.DEVNULL:
-            streams[name] = os.open(os.devnull, os.O_RDWR)
-            opened.callback(os.close, streams[name])
-        elif stream == subprocess.STDOUT:
-            streams[name] = streams.get("stdout", 1)
-        elif stream is not None:
-            streams[name] = stream if isinstance(stream, int) else int(stream.fileno())
-    return streams
+        return "asked for" if self.cold else reason_for_interpreter(cmd, env, self._host().environment)
 
 
 async def _until(

@@ -61,6 +61,8 @@ class Canary:
     def put(self, asked: Asked) -> None:
         self._in_hand[id(asked)] = asked
         self._lane.put(asked)
+        if self._ended:  # meanwhile: whoever takes it out of hand passes it on
+            self._pass_on(id(asked))
 
     def objection(self, champion: Sequence[float], limits: CanaryLimits) -> str:
         """Why it is to be taken back; '' while it may go on."""
@@ -71,8 +73,11 @@ class Canary:
         self._ended = True
         self._lane.end()
         for key in list(self._in_hand):
-            if (asked := self._in_hand.pop(key, None)) is not None:
-                self._champion(asked)
+            self._pass_on(key)
+
+    def _pass_on(self, key: int) -> None:
+        if (asked := self._in_hand.pop(key, None)) is not None:
+            self._champion(asked)
 
     def stop(self, timeout: float) -> None:
         """Answer what is in hand, then end."""

@@ -178,14 +178,14 @@ def test_each_request_is_counted_and_timed(folder: Project, model: Scorer) -> No
 
 WORKER = """
 import sys
+from types import SimpleNamespace
 from workbench.serving.http.metrics import Metrics
-from tests.serving.http.direct import Standing
 
 metrics = Metrics()
 metrics.request("late", "predict", 200, 0.01)
 metrics.batch("late", 5, 0.002)
-metrics.serving([Standing("late", int(sys.argv[1]), "d", ready=True)])
-sys.stdout.buffer.write(metrics.text())
+metrics.serving([SimpleNamespace(model="late", version=int(sys.argv[1]), digest="d", ready=True, alert="")])
+sys.stdout.buffer.write(metrics.text() + b"end\\n")
 sys.stdout.flush()
 sys.stdin.read()
 """
@@ -209,7 +209,7 @@ def test_any_of_several_workers_answers_for_all_of_them(tmp_path: Path) -> None:
             assert worker.stdin is not None
             assert worker.stdout is not None
             workers.callback(worker.stdin.close)
-            texts.append(worker.stdout.read1().decode())
+            texts.append(b"".join(iter(worker.stdout.readline, b"end\n")).decode())
     assert 'workbench_requests_total{model="late",route="predict",status="200"} 1.0' in texts[0]
     assert 'workbench_requests_total{model="late",route="predict",status="200"} 2.0' in texts[1]
     assert 'workbench_batch_rows_sum{model="late"} 10.0' in texts[1]

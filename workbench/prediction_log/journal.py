@@ -20,7 +20,7 @@ from pathlib import Path
 from workbench.errors import LogError
 from workbench.locks import locked
 from workbench.prediction_log.encoding import Shape, Stored, encode, read_shape
-from workbench.prediction_log.entries import Logged
+from workbench.prediction_log.entries import Logged, whole_micros
 from workbench.prediction_log.places import last_sequence, log_folder
 from workbench.settings import Project
 
@@ -73,7 +73,7 @@ class Journal:
     def _write(self, rows: Sequence[tuple[tuple[Shape, bytes], Logged]]) -> None:
         with self._writing() as connection:
             values = [
-                (self._shape(connection, shape), each.came, each.rows, each.request, body)
+                (self._shape(connection, shape), whole_micros(each.came), each.rows, each.request, body)
                 for (shape, body), each in rows
             ]
             connection.executemany(

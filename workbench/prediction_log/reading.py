@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.errors import BadInput, LogError, did_you_mean
 from workbench.prediction_log.encoding import Stored
-from workbench.prediction_log.entries import KINDS
+from workbench.prediction_log.entries import KINDS, whole_micros
 from workbench.prediction_log.files import GROUP_ROWS
 from workbench.prediction_log.journal import Snapshot, snapshot
 from workbench.prediction_log.places import (
@@ -298,7 +298,7 @@ def _schema(file: LogFile) -> pa.Schema | None:
 def _moment(value: Moment | None, default: float) -> float:
     """Seconds since the epoch. Raises BadInput."""
     if value is None or isinstance(value, int | float):
-        return default if value is None else value
+        return default if value is None or math.isinf(value) else whole_micros(value)
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)
@@ -308,7 +308,7 @@ def _moment(value: Moment | None, default: float) -> float:
             ) from None
     if not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day)
-    return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
+    return whole_micros((value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp())
 
 
 def _numbers(versions: Collection[int] | None) -> frozenset[int] | None:

@@ -11,7 +11,6 @@ from typing import Any
 from workbench.errors import BadInput, LogError
 from workbench.prediction_log.entries import prediction_id, split_id
 from workbench.prediction_log.joining import all_outcomes
-from workbench.prediction_log.journal import snapshot
 from workbench.prediction_log.places import (
     current,
     day_folder,
@@ -21,6 +20,7 @@ from workbench.prediction_log.places import (
     models,
     split_days,
 )
+from workbench.prediction_log.snapshot import snapshot
 from workbench.prediction_log.tables import INPUT, KEY, table_of
 from workbench.settings import Project
 

@@ -32,9 +32,10 @@ from workbench.prediction_log.places import (
     day_folder,
     days,
     find_batch,
+    made_on,
     model_folder,
+    near,
     span_name,
-    split_days,
 )
 from workbench.prediction_log.reading import of_day
 from workbench.prediction_log.snapshot import snapshot
@@ -123,10 +124,13 @@ def _days(project: Project, model: str, matching: Matching) -> Iterator[date]:
         yield from known
         return
     wanted: set[date] = set()
-    for request in matching.requests:
-        batch = None if request[12] == "7" else find_batch(project, model, request)
-        near = [date.fromisoformat(batch.parent.name)] if batch else split_days(known, request)[0]
-        wanted.update(near or known)
+    made = {request: made_on(request) for request in matching.requests}
+    for request, day in made.items():
+        if day is None:  # of a part of batch scoring, or of who made ids another way
+            batch = find_batch(project, model, request)
+            wanted.update([date.fromisoformat(batch.parent.name)] if batch else known)
+    for day in set(made.values()):
+        wanted.update(() if day is None else near(known, day) or known)
     yield from sorted(wanted)
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from nbclient import NotebookClient
+from threadpoolctl import threadpool_limits
 
 from tests.logged import NOON, request_id
 from tests.scored import LOGISTIC, MODEL, WITH_CONTRACT, WITHOUT_CONTRACT, rows
@@ -28,7 +29,6 @@ from workbench.prediction_log.places import log_folder
 from workbench.prediction_log.similar import most_similar
 from workbench.registration import attach
 from workbench.registry import load
-from workbench.scoring.job import threads
 from workbench.scoring.model import scorer_of
 from workbench.settings import Project
 
@@ -79,7 +79,7 @@ def ask(project: Project, version: int, row: int = 7) -> tuple[str, float]:
     loaded = load(project, MODEL, version)
     scorer = scorer_of(loaded, with_contract=loaded.contract is not None)
     frame = TRAIN.iloc[[row]][list(scorer.features)]
-    with threads():
+    with threadpool_limits({"blas": 1}):
         answer = scorer.probabilities(frame)
     logged = Logged(
         request_id(row), MODEL, version, loaded.digest, "champion", NOON, 0.004, 1,

@@ -26,8 +26,9 @@ from tests.registered import MODEL, SETTINGS, deliver, relative
 from workbench.contracts.contract import read_contract
 from workbench.ledger import Ledger
 from workbench.registry import load
-from workbench.scoring.job import ROWS, score, threads
+from workbench.scoring.job import score
 from workbench.scoring.plan import Asked
+from workbench.scoring.streaming import ROWS, one_thread_each
 from workbench.settings import Project, read_project
 
 CONTRACT = Path(__file__).parents[2] / "notebooks" / "contracts" / "flight-features.yaml"
@@ -117,7 +118,7 @@ def _race(project: Project, table: pd.DataFrame, version: int, rows: int, repeti
     bare, whole = [], []
     for number in range(repetitions):
         began = time.perf_counter()
-        with threads():
+        with one_thread_each():
             for chunk in chunks:
                 estimator.predict_proba(chunk)
         bare.append(rows / (time.perf_counter() - began))

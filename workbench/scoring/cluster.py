@@ -12,6 +12,7 @@ number and digest. So the project, the inputs and the output must be on a file s
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -91,7 +92,7 @@ def _done(client: Client, work: Work, jobs: Mapping[int, Job]) -> Iterator[Told]
         for number, job in jobs.items()
     }
     try:
-        for future in as_completed(futures):
+        for future in as_completed(futures, loop=client.loop):
             yield Told(futures[future], future.result(), 1.0, whole=True)
     except KilledWorker as error:
         raise WorkbenchError(
@@ -163,6 +164,7 @@ def _processes(cluster: Cluster, project: Project) -> Iterator[Any]:
             security=True,
             dashboard_address=None,
             local_directory=str(scratch),
+            silence_logs=logging.ERROR,  # that it ends work which was cancelled is no news
         ) as local:
             yield local
     finally:

@@ -113,6 +113,7 @@ def test_the_public_names_are_these() -> None:
         "find_project",
         "load_pipeline",
         "make_plan",
+        "predictions",
         "run_plan",
     ]
     for name in workbench.__all__:

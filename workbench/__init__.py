@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from workbench import predictions
     from workbench.errors import WorkbenchError
     from workbench.loading import load_pipeline
     from workbench.plan import Plan, Selection, make_plan
@@ -28,6 +29,7 @@ __all__ = [
     "find_project",
     "load_pipeline",
     "make_plan",
+    "predictions",
     "run_plan",
 ]
 
@@ -39,6 +41,7 @@ _HOMES = {
     "find_project": "settings",
     "load_pipeline": "loading",
     "make_plan": "plan",
+    "predictions": "predictions",
     "run_plan": "run",
 }
 
@@ -47,4 +50,5 @@ def __getattr__(name: str) -> Any:
     """Each name is imported when it is first used: a command pays only for what it needs."""
     if name not in _HOMES:
         raise AttributeError(f"module 'workbench' has no attribute '{name}'")
-    return getattr(import_module(f"workbench.{_HOMES[name]}"), name)
+    home = import_module(f"workbench.{_HOMES[name]}")
+    return home if _HOMES[name] == name else getattr(home, name)

@@ -9,6 +9,7 @@
     ├── ContractError         data do not meet their contract
     ├── StoreError            the store cannot be read or written
     ├── LedgerError           the ledger cannot be read or written
+    ├── LogError              the prediction log cannot be read or written
     ├── TrackingError         MLflow cannot be reached or refuses
     ├── ModelError            a model cannot be saved, loaded or registered
     └── PromotionError        a version may not become champion, or not by this person, or not any more
@@ -65,6 +66,10 @@ class StoreError(WorkbenchError):
 
 class LedgerError(WorkbenchError):
     """The ledger cannot be read or written."""
+
+
+class LogError(WorkbenchError):
+    """The prediction log cannot be read or written."""
 
 
 class TrackingError(WorkbenchError):

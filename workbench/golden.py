@@ -69,6 +69,17 @@ def replay(model: Any, content: str) -> Replay:
     return Replay(len(saved), wrong, float(np.nanmax(different, initial=0.0)))
 
 
+def read_golden(content: str) -> Mapping[str, Any]:
+    """Golden requests as they were saved. Raises ModelError when they cannot be read."""
+    try:
+        golden = json.loads(content)
+        if not {"columns", "inputs", "outputs"} <= golden.keys():
+            raise ValueError("columns, inputs or outputs are missing")
+    except (ValueError, AttributeError) as error:
+        raise ModelError(f"the golden requests cannot be read: {error}") from error
+    return dict(golden)
+
+
 def frame_of(golden: Mapping[str, Any]) -> pd.DataFrame:
     """The inputs of golden requests as the model takes them: numbers as float64, what is missing as `missing` says."""
     frame = pd.DataFrame(golden["inputs"], columns=golden["columns"])

@@ -311,11 +311,26 @@ def test_what_a_model_is_given_is_checked_row_by_row() -> None:
     assert check(pd.DataFrame([row]), agreed).passed
     bad = check(pd.DataFrame([row, row | {"hour": 24}]), agreed)
     assert (bad.passed, list(bad.aside["reason"])) == (True, ["hour is outside 0 to 23"])
-    for name in ("arr_delay", "late", "date"):
+    assert check(pd.DataFrame([row | {"date": "2013-01-01", "flight": 1545}]), agreed).passed  # keys
+    for name in ("arr_delay", "late", "tailnum"):
         assert (
             f"column '{name}' must never be given to a model"
             in check(pd.DataFrame([row | {name: 1}]), agreed).stops
         )
+
+
+def test_keys_may_come_with_the_rows() -> None:
+    contract = contract_of({
+        "contract": "c", "columns": {"a": {"type": "int"}}, "never_features": ["ticket", "after"], "keys": ["ticket", "seat"],
+        "extra": "stop",
+    }).of_features()  # fmt: skip
+    assert check(pd.DataFrame({"a": [1], "ticket": ["x"], "seat": [None]}), contract).passed
+    found = check(pd.DataFrame({"a": [1], "ticket": ["x"], "after": [1], "other": [1]}), contract)
+    assert found.stops == (
+        "column 'after' must never be given to a model", "column 'other' is no column of the contract",
+    )  # fmt: skip
+    twice = pd.DataFrame([[1, "x", "y"]], columns=["a", "ticket", "ticket"])
+    assert check(twice, contract).stops == ("column 'ticket' stands 2 times in the data",)
 
 
 def test_nothing_is_changed_and_examples_are_few() -> None:

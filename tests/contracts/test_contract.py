@@ -43,6 +43,7 @@ rows: {min: 1, max: 1000}
 freshness: {column: day, days: 7, severity: warn}
 label: late
 never_features: [arrival, day, nowhere]
+keys: [day, number, nowhere]
 unique: [[day, number], {columns: [number], severity: warn}]
 quarantine: {max_share: 0.05}
 extra: stop
@@ -114,6 +115,8 @@ WRONG_PARTS = [
     ("label: x\nnever_features: [when]", "leave no column that a model could be given"),
     ("never_features: when", "never_features: 'when' is not a list of column names"),
     ("never_features: [a, a]", "never_features: 'a' stands here twice"),
+    ("keys: x", "keys: 'x' is not a list of column names"),
+    ("label: x\nkeys: [when, x]", "keys: 'x' is the label; what identifies a row is known before"),
     ("unique: [x]", "unique.0: 'x' is not a list of column names"),
     ("unique: [[]]", "unique.0: names no column"),
     ("unique: [[y]]", "unique.0: there is no column 'y'"),
@@ -232,6 +235,18 @@ def test_what_a_model_is_given(tmp_path: Path) -> None:
         contract.choose_features(["bb"])
 
 
+def test_a_key_is_a_feature_only_where_it_is_one_anyway() -> None:
+    contract = contract_of({
+        "contract": "c", "columns": {"a": {"type": "int"}, "b": {"type": "int"}, "day": {"type": "date"}},
+        "never_features": ["day", "ticket"], "keys": ["day", "a", "ticket", "seat"],
+    })  # fmt: skip
+    assert contract.features == ("a", "b")
+    given_ = contract.of_features()
+    assert (given_.keys, given_.features) == (contract.keys, ("a", "b"))
+    with pytest.raises(ContractError, match="'ticket' must never be a feature"):
+        contract.choose_features(["ticket"])
+
+
 def test_a_written_contract_reads_back(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text(GOOD, encoding="utf-8")
     contract = read_contract(tmp_path / "c.yaml")
@@ -320,6 +335,7 @@ def contracts(draw: Any) -> Contract:
         "c", found, description=draw(st.one_of(st.just(""), TEXT)), min_rows=draw(st.none() | st.integers(0, 5)),
         max_rows=draw(st.none() | st.integers(5, 9)), rules=rules, unique=(Unique(tuple(names)),),
         never_features=tuple(draw(st.lists(TEXT, max_size=2, unique=True))),
+        keys=tuple(draw(st.lists(TEXT, max_size=2, unique=True))),
         max_share=draw(st.none() | st.floats(0, 1)), extra=draw(st.sampled_from(["ignore", "warn", "stop"])),
     )  # fmt: skip
 
@@ -371,6 +387,7 @@ def column_a(**more: Any) -> dict[str, Any]:
         (changed(columns={"a": {"type": "int", "min": 0, "max": 9}}), "columns.k", "looser"),
         (changed(never_features=["z", "w"]), "never_features", "stricter"),
         (changed(never_features=["w"]), "never_features", "other"),
+        (changed(keys=["a"]), "keys", "looser"),
         (changed(unique=[["a"], ["k"]]), "unique", "stricter"),
         (changed(extra="stop"), "extra", "stricter"),
         (changed(rows={"min": 4}), "rows.min", "looser"),

@@ -17,6 +17,7 @@ _MODULES = {
     "runs": "runs",
     "models": "models",
     "score": "score",
+    "serve": "serve",
     "contract": "contract",
     "gc": "gc",
     "lab": "lab",

@@ -176,6 +176,8 @@ def show_contract(contract: str, as_json: bool) -> int:
         )
     if found.never_features:
         click.echo(f"never features: {', '.join(found.never_features)}")
+    if found.keys:
+        click.echo(f"keys, which identify a row: {', '.join(found.keys)}")
     return 0
 
 

@@ -64,7 +64,8 @@ class Checker:
         self.contract = contract
         self.columns = tuple(ColumnChecks(column) for column in contract.columns)
         self.names = frozenset(column.name for column in contract.columns)
-        self.forbidden = frozenset(contract.never_features) - self.names
+        self.keys = frozenset(contract.keys) - self.names
+        self.forbidden = frozenset(contract.never_features) - self.names - self.keys
 
     def check(self, frame: pd.DataFrame, also: Mapping[str, Any], now: datetime) -> Checked:
         """See the function `check`."""
@@ -99,7 +100,7 @@ class Checker:
                 skews.append(Skew(str(name), "must never be given to a model"))
             elif name in twice:
                 skews.append(Skew(str(name), f"stands {names.count(name)} times in the data"))
-            elif self.contract.extra != "ignore":
+            elif self.contract.extra != "ignore" and name not in self.keys:
                 message = f"is no column of the contract{_nearest(str(name), self.names)}"
                 skews.append(Skew(str(name), message, stops=self.contract.extra == "stop"))
         return read, sorted(skews, key=lambda skew: not skew.stops)
@@ -184,6 +185,7 @@ def _conclude(
         breaches=tuple(breaches),
         stops=tuple(stops),
         warnings=tuple(warnings),
+        skews=tuple(found),
     )
 
 

@@ -79,6 +79,9 @@ class Contract:
     freshness: Freshness | None = None
     label: str | None = None
     never_features: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    """Columns that identify a row, to find its outcome by. They may come with a table whatever else is said of them, and
+    need not be among `columns`; only those that are features anyway are given to a model."""
     unique: tuple[Unique, ...] = ()
     rules: tuple[Rule, ...] = ()
     max_share: float | None = None
@@ -102,7 +105,8 @@ class Contract:
     def of_features(self) -> Contract:
         """The part that a request to a model must meet: features only, each row by itself, no bounds of the set.
 
-        A column of the deny-list, or the label, stops; rules that name such columns are left out.
+        A column of the deny-list, or the label, stops, unless it is one of the keys; rules that name such columns are
+        left out.
         """
         kept = set(self.features)
         return replace(
@@ -148,6 +152,7 @@ class Contract:
             ),
             label=self.label,
             never_features=list(self.never_features) or None,
+            keys=list(self.keys) or None,
             unique=[_unique_as_plain(each) for each in self.unique] or None,
             columns={column.name: _column_as_plain(column) for column in self.columns},
             rules={rule.name: _rule_as_plain(rule) for rule in self.rules} or None,
@@ -183,6 +188,7 @@ def contract_of(value: Mapping[str, Any]) -> Contract:
         freshness=Freshness(**fresh) if fresh else None,
         label=value.get("label"),
         never_features=tuple(value.get("never_features", ())),
+        keys=tuple(value.get("keys", ())),
         unique=tuple(_unique(each) for each in value.get("unique", ())),
         rules=tuple(_rule(name, rule, types) for name, rule in value.get("rules", {}).items()),
         max_share=value.get("quarantine", {}).get("max_share"),

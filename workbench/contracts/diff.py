@@ -70,6 +70,8 @@ def _direction(place: str, key: str, old: Any, new: Any) -> Direction:
         return _subset(set(new), set(old))
     if key == "nullable":
         return "looser" if new else "stricter"
+    if key == "keys" and place == key:  # a key may come, whatever `extra` and `never_features` say
+        return _subset({str(each) for each in new or ()}, {str(each) for each in old or ()})
     if key in ("never_features", "unique") and place == key:
         return _subset({str(each) for each in old or ()}, {str(each) for each in new or ()})
     if key in ("severity", "extra"):

@@ -153,6 +153,9 @@ CONTRACT_KEYS: dict[str, Key] = {
     "freshness": Key("how old the latest row may be: column, days", _table),
     "label": Key("the column to predict", _text),
     "never_features": Key("columns that a model must never be given", _names),
+    "keys": Key(
+        "columns that identify a row, to find its outcome by; logged, and as such no feature", _names
+    ),
     "unique": Key("lists of columns whose values may stand together once only", _list),
     "columns": Key("the columns by name", _table, required=True),
     "rules": Key("rules across columns by name", _table),
@@ -292,6 +295,8 @@ def _references(
     value: Mapping[str, Any], columns: Mapping[str, Any], types: Mapping[str, str]
 ) -> Iterator[Found]:
     label, never, freshness = value.get("label"), value.get("never_features"), value.get("freshness")
+    if isinstance(label, str) and isinstance(keys := value.get("keys"), list) and label in keys:
+        yield ("keys",), f"'{label}' is the label; what identifies a row is known before"
     if isinstance(label, str):
         yield from _unknown([label], columns, ("label",))
     named = never if isinstance(never, list) else []

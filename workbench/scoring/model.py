@@ -30,6 +30,10 @@ _TYPES = {
 """Types of a contract by those of MLflow's signatures."""
 
 
+class NotFinite(ModelError):  # noqa: N818 - reads as the condition it is
+    """A model gives NaN or an infinity where a probability is expected."""
+
+
 @dataclass(frozen=True)
 class Scorer:
     """A fitted Pipeline and what its input must be like."""
@@ -83,10 +87,13 @@ class Scorer:
             answers = np.asarray(self.estimator.predict_proba(as_served(given)), dtype=np.float64)
         except (ValueError, TypeError) as error:
             raise ModelError(f"{self.name} cannot score these rows: {error}") from error
-        found = answers[:, 1]
+        return self.finite(answers[:, 1])
+
+    def finite(self, found: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The same (rows,) in one piece. Raises NotFinite where one is no probability."""
         if not np.isfinite(found).all():
             at = int(np.flatnonzero(~np.isfinite(found))[0])
-            raise ModelError(f"{self.name} gives {found[at]} where a probability is expected, in row {at}")
+            raise NotFinite(f"{self.name} gives {found[at]} where a probability is expected, in row {at}")
         return np.ascontiguousarray(found)
 
 

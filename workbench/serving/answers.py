@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import WorkbenchError
+from workbench.prediction_log.entries import Kind as Kind
 
-Kind = Literal["champion", "canary", "shadow", "batch"]
-"""As what a version answered."""
+NOT_FINITE = "not-finite"
+"""The reason of a refusal when a model gives NaN or an infinity where a probability is expected."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ BY_FLIGHT = Labelling("late", ("date", "flight"))
 
 def request_id(number: int, moment: float = NOON) -> str:
     """A UUID of version 7, different for each number."""
-    return f"{round(moment * 1000):012x}7{number:03x}8{uuid.uuid5(uuid.NAMESPACE_OID, str(number)).hex[:15]}"
+    return f"{round(moment * 1000):012x}7{number % 4096:03x}8{uuid.uuid5(uuid.NAMESPACE_OID, str(number)).hex[:15]}"
 
 
 def entry(number: int = 0, rows: int = 1, **more: Any) -> Logged:

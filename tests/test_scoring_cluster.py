@@ -92,6 +92,20 @@ def test_the_bytes_are_those_of_one_machine_and_what_is_done_is_not_done_again(s
     assert content("out") == content("alone")
 
 
+def test_nothing_listens_beyond_this_machine(scoring: Project) -> None:
+    tables(2)
+    listening: set[str] = set()
+
+    def listen(_: Progress) -> None:
+        for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:
+            listening.update(
+                each.laddr.ip for each in process.net_connections("inet") if each.status == "LISTEN"
+            )
+
+    score(scoring, asked(), listen, cluster=TWO)
+    assert listening == {"127.0.0.1"}
+
+
 def test_when_all_is_done_no_cluster_is_started(scoring: Project) -> None:
     tables(2)
     first = score(scoring, asked())
@@ -157,7 +171,7 @@ def scheduler(*, workers: int, folder: Path) -> Iterator[str]:
         n_workers=workers,
         threads_per_worker=1,
         host="127.0.0.1",
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",
         local_directory=str(folder),
     ) as cluster:
         yield cluster.scheduler_address
@@ -234,7 +248,7 @@ def test_one_part_is_done_by_one_worker_at_a_time(scoring: Project) -> None:
     scored = score(scoring, asked())
     ((job, counts),) = scored.parts
     before = job.part.path.stat().st_ino
-    loaded = Work(str(scoring.root), MODEL, WITH_CONTRACT, scored.digest, True, ("id",), 1_000)
+    loaded = Work(str(scoring.root), asked(), WITH_CONTRACT, scored.digest, 1_000)
     assert _score_there(loaded, job) == counts
     assert job.part.path.stat().st_ino == before
 
@@ -256,7 +270,7 @@ def test_workers_with_another_project_are_refused(scoring: Project) -> None:
     tables(1)
     ((job, _),) = score(scoring, asked()).parts
     job.part.path.unlink()
-    other = Work(str(scoring.root), MODEL, WITH_CONTRACT, "0" * 64, True, (), 1_000)
+    other = Work(str(scoring.root), asked(), WITH_CONTRACT, "0" * 64, 1_000)
     with pytest.raises(WorkbenchError, match="is another one there than here"):
         _score_there(other, job)
     assert not job.part.path.exists()

@@ -18,6 +18,8 @@ _MODULES = {
     "models": "models",
     "score": "score",
     "serve": "serve",
+    "predictions": "predictions",
+    "outcomes": "outcomes",
     "contract": "contract",
     "gc": "gc",
     "lab": "lab",

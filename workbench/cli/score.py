@@ -46,10 +46,11 @@ if TYPE_CHECKING:
     metavar="ADDRESS",
     help="The cluster's, such as tcp://host:8786. Default: executor.scheduler, else processes on this machine.",
 )
+@click.option("--no-log", is_flag=True, help="Leave it out of the prediction log, as for a trial.")
 @json_option
 def command(
     model: str, inputs: tuple[str, ...], output: Path, version: str, keep: tuple[str, ...], no_contract: bool,
-    executor: str, scheduler: str | None, as_json: bool,
+    executor: str, scheduler: str | None, no_log: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Score INPUT, a Parquet or CSV file, into OUTPUT, a Parquet file.
 
@@ -61,7 +62,7 @@ def command(
     from workbench.settings import find_project
 
     project = find_project()
-    asked = Asked(model, inputs, output, version, keep, not no_contract)
+    asked = Asked(model, inputs, output, version, keep, not no_contract, not no_log)
     cluster = _cluster(project, executor, scheduler)
     with _display(as_json) as listen:
         scored = score(project, asked, listen, cluster=cluster)

@@ -1,9 +1,11 @@
 """The prediction log: every answer of every model version on record, and what became of it.
 
+revisit             a notebook with the exact version and row of a prediction
 cause               from a prediction back to the run and the rows that it comes from
 similar             which training rows are most like a row
 log                 what a server writes to: durable when `append` returns
 finding             one prediction by its id
+overview            what there is of each model
 outcomes            labels that come later, joined by prediction id or by key columns
 compaction          from the journal into Parquet by model and day; small files into bigger ones; retention
 batches             what batch scoring writes: each part becomes a file of the log, once

@@ -16,7 +16,7 @@ from workbench.digests import digest_bytes
 from workbench.locks import locked
 from workbench.prediction_log.files import LogWriter
 from workbench.prediction_log.places import batch_name, day_folder, day_of, find_batch, model_folder
-from workbench.prediction_log.tables import INPUT, KEY, base_schema, key_column, logged
+from workbench.prediction_log.tables import INPUT, KEY, base_schema, cast, key_column, logged
 from workbench.settings import Project
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class BatchLog:
         import pyarrow as pa
 
         self._project, self._batch = project, batch
-        self._inputs, self._keys = tuple(inputs), tuple(keys)
+        self._inputs, self._keys = dict(inputs), tuple(keys)
         words = pa.dictionary(pa.int32(), pa.string())
         own = list(base_schema())
         columns = [(f"{KEY}{name}", words) for name in keys] + [
@@ -117,7 +117,7 @@ class BatchLog:
             pa.repeat(moment, count), pa.nulls(count, pa.float64()), _word(None, count), pa.array(probabilities),
         ]  # fmt: skip
         keys = [key_column(columns[name]) for name in self._keys]
-        inputs = [logged(columns[name]) for name in self._inputs]
+        inputs = [cast(logged(columns[name]), kind) for name, kind in self._inputs.items()]
         self._writer.write(pa.record_batch([*own, *keys, *inputs], schema=self._writer.schema))
 
 

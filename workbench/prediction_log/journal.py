@@ -255,6 +255,14 @@ class Snapshot:
         found = self._connection.execute(query + self._of(model))
         return {date(1970, 1, 1) + timedelta(day) for (day,) in found}
 
+    def rows(self) -> dict[str, int]:
+        """How many predictions there are of each model."""
+        found: dict[str, int] = {}
+        for shape, rows in self._connection.execute("SELECT shape, sum(rows) FROM entries GROUP BY shape"):
+            model = self.shapes[shape].model
+            found[model] = found.get(model, 0) + int(rows)
+        return found
+
     def _of(self, model: str) -> str:
         return (
             f"shape IN ({','.join(str(id_) for id_, shape in self.shapes.items() if shape.model == model)})"

@@ -44,13 +44,11 @@ class Labelling:
             allowed = {key_text(each): each for each in column.values or (False, True)}
             if text in allowed:
                 return _stored(allowed[text])
-            truth = _TRUTHS.get(str(text).lower())
-            number = {_number(each): each for each in allowed.values()}.get(
-                _number(text) if truth is None else truth
-            )
-            if number is None:
+            number = _TRUTHS.get(str(text).lower(), _number(text))
+            alike = [each for each in allowed.values() if number is not None and _number(each) == number]
+            if not alike:
                 raise ValueError(f"{value!r} is not one of {', '.join(map(str, allowed))}")
-            return _stored(number)
+            return _stored(alike[0])
         number = _number(text)
         if column is None:
             return _TRUTHS.get(str(text).lower(), str(text)) if number is None else number
@@ -58,8 +56,9 @@ class Labelling:
             return str(text)
         if number is None or (column.type == "int" and not number.is_integer()):
             raise ValueError(f"{value!r} is not of type {column.type}")
-        low, high = (math.inf if each is None else float(each) for each in (column.min, column.max))
-        if (column.min is not None and number < low) or (column.max is not None and number > high):
+        low = -math.inf if column.min is None else float(column.min)
+        high = math.inf if column.max is None else float(column.max)
+        if not low <= number <= high:
             raise ValueError(f"{value!r} is outside {column.min} to {column.max}")
         return number
 

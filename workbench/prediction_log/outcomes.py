@@ -84,9 +84,9 @@ class Imported:
         return asdict(self)
 
 
-def import_outcomes(project: Project, file: Path, model: str) -> Imported:
+def import_outcomes(project: Project, file: Path, model: str, labelling: Labelling | None = None) -> Imported:
     """Add the outcomes in a Parquet or CSV file. Raises as `add_outcomes` does, and BadInput for a file that is none."""
-    return add_outcomes(project, model, _table(file))
+    return add_outcomes(project, model, _table(file), labelling=labelling)
 
 
 def add_outcomes(

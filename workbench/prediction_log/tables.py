@@ -97,7 +97,7 @@ def conformed(table: Any, schema: pa.Schema) -> Any:
 
     names = set(table.schema.names)
     columns = [
-        _cast(table.column(each.name), each.type)
+        cast(table.column(each.name), each.type)
         if each.name in names
         else pa.nulls(table.num_rows, each.type)
         for each in schema
@@ -105,7 +105,8 @@ def conformed(table: Any, schema: pa.Schema) -> Any:
     return type(table).from_arrays(columns, schema=schema)
 
 
-def _cast(column: Any, wanted: pa.DataType) -> Any:
+def cast(column: Any, wanted: pa.DataType) -> Any:
+    """A column of the log as one of another type of the log."""
     import pyarrow as pa
 
     if column.type == wanted:

@@ -53,11 +53,10 @@ class Work:
     """What a worker has to know, beside the job: small, and of plain values."""
 
     root: str
-    model: str
+    asked: Asked
     version: int
+    """What `asked` calls champion may be another one by now."""
     digest: str
-    with_contract: bool
-    keep: tuple[str, ...]
     rows: int
 
 
@@ -71,9 +70,7 @@ def on_cluster(
     """
     if not jobs:
         return
-    work = Work(
-        str(project.root), loaded.model, loaded.version, loaded.digest, asked.with_contract, asked.keep, rows
-    )
+    work = Work(str(project.root), asked, loaded.version, loaded.digest, rows)
     there = {number: _absolute(job) for number, job in jobs.items()}
     try:
         with _connected(cluster, project) as client:
@@ -111,19 +108,19 @@ def _score_there(work: Work, job: Job) -> Counts:
         if known is not None and why_undone(job.part, job.stamp) is None:
             return known[1]
         with one_thread_each():
-            *_, (counts, _) = score_part(job, work.keep, _scorer(work), work.rows, workers=1)
+            *_, (counts, _) = score_part(project, job, work.asked, _scorer(work), work.rows, workers=1)
         return counts
 
 
 @lru_cache(maxsize=1)
 def _scorer(work: Work) -> Scorer:
-    loaded = load(read_project(Path(work.root)), work.model, work.version)
+    loaded = load(read_project(Path(work.root)), work.asked.model, work.version)
     if loaded.digest != work.digest:
         raise ModelError(
-            f"version {work.version} of '{work.model}' is another one there than here ({loaded.digest[:12]}…, expected "
+            f"version {work.version} of '{work.asked.model}' is another one there than here ({loaded.digest[:12]}…, expected "
             f"{work.digest[:12]}…): the workers' project has another ledger"
         )
-    return scorer_of(loaded, with_contract=work.with_contract)
+    return scorer_of(loaded, with_contract=work.asked.with_contract)
 
 
 @contextmanager
@@ -152,20 +149,28 @@ def _connected(cluster: Cluster, project: Project) -> Iterator[Client]:
 @contextmanager
 def _processes(cluster: Cluster, project: Project) -> Iterator[Any]:
     """Workers of one thread each, on loopback and by certificates of their own: nobody else can give them work."""
+    import dask.config
     from distributed import LocalCluster
 
+    quiet: dict[str, list[str]] = {
+        f"distributed.{role}.http.routes": [] for role in ("scheduler", "worker")
+    }  # no pages, no API
     scratch = project.state / "scoring" / f"dask-{os.getpid()}"
     try:
-        with LocalCluster(
-            n_workers=cluster.workers or os.cpu_count() or 1,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            security=True,
-            dashboard_address=None,
-            local_directory=str(scratch),
-            silence_logs=logging.ERROR,  # that it ends work which was cancelled is no news
-        ) as local:
+        with (
+            dask.config.set(quiet),
+            LocalCluster(
+                n_workers=cluster.workers or os.cpu_count() or 1,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                security=True,
+                dashboard_address="127.0.0.1:0",
+                worker_dashboard_address="127.0.0.1:0",
+                local_directory=str(scratch),
+                silence_logs=logging.ERROR,  # that it ends work which was cancelled is no news
+            ) as local,
+        ):
             yield local
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

@@ -76,7 +76,7 @@ def score(
             write_manifest(project, jobs, asked, finished=False)
         undone = {number: job for number, job in enumerate(jobs) if job.reason is not None}
         if cluster is None:
-            told = one_by_one(undone, asked.keep, scorer, rows)
+            told = one_by_one(project, undone, asked, scorer, rows)
         else:
             told = on_cluster(cluster, project, undone, asked, loaded, rows)
         parts = tuple(zip(jobs, _follow(jobs, told, listen), strict=True))

@@ -41,6 +41,8 @@ class Asked:
     keep: tuple[str, ...] = ()
     """Columns of the input that are passed through; `*` for all."""
     with_contract: bool = True
+    with_log: bool = True
+    """Have what is scored in the prediction log."""
 
 
 @dataclass(frozen=True)

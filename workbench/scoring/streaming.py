@@ -22,10 +22,14 @@ from numpy.typing import NDArray
 from workbench.errors import BadInput, ContractError, ModelError
 from workbench.scoring.model import Scorer
 from workbench.scoring.parts import Counts, PartWriter, passed_through
-from workbench.scoring.plan import Job
+from workbench.scoring.plan import Asked, Job
+from workbench.scoring.record import Record, recording
 from workbench.scoring.tables import Piece, frame, pieces, schema_of
+from workbench.settings import Project
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from workbench.contracts.result import Checked
 
 ROWS = 65_536
@@ -46,13 +50,13 @@ class Told:
 
 
 def one_by_one(
-    jobs: Mapping[int, Job], keep: Sequence[str], scorer: Scorer, rows: int = ROWS
+    project: Project, jobs: Mapping[int, Job], asked: Asked, scorer: Scorer, rows: int = ROWS
 ) -> Iterator[Told]:
     """Do the jobs in this process, one after the other."""
     with one_thread_each():
         for number, job in jobs.items():
             counts = Counts()
-            for counts, share in score_part(job, keep, scorer, rows, cores()):
+            for counts, share in score_part(project, job, asked, scorer, rows, cores()):
                 yield Told(number, counts, share)
             yield Told(number, counts, 1.0, whole=True)
 
@@ -79,22 +83,26 @@ def cores() -> int:
 
 
 def score_part(
-    job: Job, keep: Sequence[str], scorer: Scorer, rows: int, workers: int
+    project: Project, job: Job, asked: Asked, scorer: Scorer, rows: int, workers: int
 ) -> Iterator[tuple[Counts, float]]:
     """Yields the counts so far and the share done after each piece; the part is visible when this ends.
 
     `workers` pieces are worked on at a time. Raises as `score` does (job).
     """
     schema = schema_of(job.source)
-    kept = passed_through(schema, keep, str(job.source.path))
+    kept = passed_through(schema, asked.keep, str(job.source.path))
     columns = wanted(scorer, [each.name for each in kept])
     read = [schema.field(name).remove_metadata() for name in columns]
     before = job.source.path.stat()
     faulty = 0
-    with PartWriter(job.part, job.stamp, kept, read) as writer:
+    with (
+        recording(project, job, scorer, schema, wanted=asked.with_log) as record,
+        PartWriter(job.part, job.stamp, kept, read) as writer,
+    ):
         yield writer.counts, 0.0
+        columns = list(dict.fromkeys([*columns, *record.keys]))
         for answered in _in_order(partial(_answer, job, scorer), pieces(job.source, columns, rows), workers):
-            _write(answered, writer)
+            _write(answered, writer, record)
             faulty += answered.checked.faulty
             yield writer.counts, answered.piece.done
         _refuse_quota(job, scorer, writer.counts, faulty)
@@ -105,6 +113,7 @@ def score_part(
             before.st_ino,
         ):
             raise BadInput(f"'{job.source.path}' was changed while it was read; nothing of it was written")
+        record.commit()
         writer.commit()
     yield writer.counts, 1.0
 
@@ -115,6 +124,8 @@ class _Answered:
 
     piece: Piece
     checked: Checked
+    given: pd.DataFrame
+    """Rows that are kept, the columns of the contract."""
     probabilities: NDArray[np.float64]
     """(rows kept,)"""
 
@@ -125,7 +136,7 @@ def _answer(job: Job, scorer: Scorer, piece: Piece) -> _Answered:
         checked = scorer.check(given)
         if checked.set_aside.any():
             given = given[~checked.set_aside]
-        return _Answered(piece, checked, scorer.probabilities(given))
+        return _Answered(piece, checked, given, scorer.probabilities(given))
 
 
 def _in_order(
@@ -161,7 +172,7 @@ def _named(job: Job, piece: Piece) -> Iterator[None]:
         ) from error
 
 
-def _write(answered: _Answered, writer: PartWriter) -> None:
+def _write(answered: _Answered, writer: PartWriter, record: Record) -> None:
     batch, checked = answered.piece.batch, answered.checked
     numbers = np.arange(answered.piece.start, answered.piece.start + batch.num_rows, dtype=np.int64)
     if checked.set_aside.any():
@@ -169,6 +180,7 @@ def _write(answered: _Answered, writer: PartWriter) -> None:
         writer.set_aside(numbers[aside], checked.reasons[aside].tolist(), batch.filter(_mask(aside)))
         numbers, batch = numbers[rest], batch.filter(_mask(rest))
     writer.write(numbers, answered.probabilities, batch)
+    record.add(numbers, answered.probabilities, batch, answered.given)
     writer.warn(
         {each.rule: each.count for each in checked.breaches if each.severity == "warn" and each.count}
     )

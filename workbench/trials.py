@@ -109,7 +109,10 @@ class _Turn:
 def share_of(text: str) -> float:
     """'10%' or '0.1' as a share, 0 to 1. Raises ValueError that says what is expected."""
     plain = text.strip()
-    number = float(plain.removesuffix("%")) / (100 if plain.endswith("%") else 1)
+    try:
+        number = float(plain.removesuffix("%")) / (100 if plain.endswith("%") else 1)
+    except ValueError:
+        number = math.nan
     if not math.isfinite(number) or not 0 < number <= 1:
         raise ValueError(f"'{text}' is no share; expected more than 0% and at most 100%, such as 10%")
     return number

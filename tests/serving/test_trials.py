@@ -97,7 +97,7 @@ def test_a_canary_that_does_no_good_is_taken_back_and_fails_nobody(
             await until(engine, lambda now: now.canary == LOGISTIC)
             canary = engine._models[MODEL].cast.canary
             assert canary is not None
-            object.__setattr__(canary.served, "way", Way(answers, 1))
+            object.__setattr__(canary.served, "way", Way(answers))
             seed = 0
             if does == "slow":
                 engine._models[MODEL]._seconds.extend([0.001] * 10)
@@ -161,7 +161,7 @@ def test_a_shadow_that_has_no_time_drops_what_it_is_asked(scoring: Project, tria
                 asyncio.run_coroutine_threadsafe(go_on.wait(), loop).result()
                 return np.full((len(columns["x"]), 2), 0.5)
 
-            object.__setattr__(shadow.served, "way", Way(wait, 1))
+            object.__setattr__(shadow.served, "way", Way(wait))
             await ask(engine, 300)  # none of them waits for the shadow
             now = engine.models()[MODEL]
             assert 50 < now.dropped < 300

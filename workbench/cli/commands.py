@@ -18,6 +18,7 @@ _MODULES = {
     "models": "models",
     "score": "score",
     "serve": "serve",
+    "keys": "keys",
     "predictions": "predictions",
     "outcomes": "outcomes",
     "contract": "contract",

@@ -30,6 +30,7 @@ def command(models: tuple[str, ...], host: str | None, port: int | None, workers
     from dataclasses import replace
     from importlib.util import find_spec
 
+    from workbench.cli.printing import counted
     from workbench.serving.http.api_keys import refuse_open_door
     from workbench.serving.supervisor import Supervisor, changed, listen
     from workbench.settings import find_project
@@ -42,7 +43,7 @@ def command(models: tuple[str, ...], host: str | None, port: int | None, workers
     chosen = choose(project, models)
     with listen(project.serve) as bound:
         supervisor = Supervisor(project, chosen, bound, click.echo)
-        click.echo(f"loading {', '.join(chosen)}; {project.serve.workers} worker(s)")
+        click.echo(f"loading {', '.join(chosen)}; {counted(project.serve.workers, 'worker')}")
         return supervisor.run()
 
 

@@ -18,7 +18,7 @@ from workbench.serving.answers import Answer, Question, Refused
 from workbench.serving.keeping import Keeper
 from workbench.serving.lane import Bounds
 from workbench.serving.recording import Log, Recorder
-from workbench.serving.served_model import ServedModel
+from workbench.serving.served_model import Observe, ServedModel
 from workbench.settings import Project, Serving
 
 DRAIN_SECONDS = 20.0
@@ -54,7 +54,12 @@ class Standing:
 class Engine:
     """What answers. `start`, `ask` and `stop` belong to one event loop."""
 
-    def __init__(self, project: Project, models: Sequence[str], log: Log, settings: Serving) -> None:
+    def __init__(
+        self, project: Project, models: Sequence[str], log: Log, settings: Serving,
+        observe: Observe = lambda *_: None,
+    ) -> None:  # fmt: skip
+        """`observe` is told of each batch that a model was asked."""
+        self._observe = observe
         self._project, self._names, self._settings = project, tuple(models), settings
         self._durable = project.predictions.durability == "durable"
         self._log = log
@@ -69,7 +74,7 @@ class Engine:
         loop = asyncio.get_running_loop()
         for name in self._names:
             self._models[name] = ServedModel(
-                name, self._recorder, loop, self._project.canary, self._returned, Bounds()
+                name, self._recorder, loop, self._project.canary, self._returned, Bounds(), self._observe
             )
         self._keeper = Keeper(self._project, self._models)
         self._recorder.start()

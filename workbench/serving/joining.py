@@ -28,7 +28,7 @@ SHOWN = 20
 def answer_all(served: Served, kind: Kind, questions: Sequence[Question]) -> list[Answer | Refused]:
     """An answer or a refusal for each question, in their order."""
     found: dict[int, Answer | Refused] = {}
-    for group in _alike(questions) if served.way.multiple else [[n] for n in range(len(questions))]:
+    for group in _alike(questions) if served.way.joins else [[n] for n in range(len(questions))]:
         asked = [questions[number] for number in group]
         found |= zip(group, _answer_group(served, kind, asked), strict=True)
     return [found[number] for number in range(len(questions))]

@@ -31,6 +31,9 @@ from workbench.settings import CanaryLimits
 
 log = logging.getLogger(__name__)
 
+Observe = Callable[[str, int, float], None]
+"""Told of each batch: model, rows, seconds."""
+
 
 @dataclass(frozen=True)
 class Cast:
@@ -66,13 +69,14 @@ class ServedModel:
         limits: CanaryLimits,
         returned: Callable[[str, int, str], None],
         bounds: Bounds,
+        observe: Observe = lambda *_: None,
     ) -> None:
         """`returned` is told of a canary that is taken back: model, version, reason."""
         self.name = name
         self.cast = Cast()
         self.alert = ""
         self._recorder, self._loop, self._limits, self._returned = recorder, loop, limits, returned
-        self._bounds = bounds
+        self._bounds, self._observe = bounds, observe
         self._recasting = threading.Lock()
         self._seconds: deque[float] = deque(maxlen=KEPT)
         self._lane: Lane[Asked] = Lane(f"{name}: champion", self._answer_as_champion, bounds)
@@ -133,8 +137,11 @@ class ServedModel:
             self._finish(mine, found)
 
     def _answer(self, served: Served, kind: Kind, batch: Sequence[Asked]) -> list[Answer | Refused]:
+        began = time.monotonic()
         try:
-            return answer_all(served, kind, [asked.question for asked in batch])
+            found = answer_all(served, kind, [asked.question for asked in batch])
+            self._observe(self.name, sum(asked.rows for asked in batch), time.monotonic() - began)
+            return found
         except Exception as error:  # whatever a model does, the lane's thread goes on
             log.exception("%s could not answer %d requests", served.scorer.name, len(batch))
             return [Refused(500, "model", f"{served.scorer.name} failed: {error}")] * len(batch)
@@ -190,7 +197,7 @@ class ServedModel:
         """Have a version be asked what the others are asked; None: nobody any more."""
         with self._recasting:
             before = self.cast
-            shadow = None if served is None else Shadow(served, self._answer, self._recorder, self._bounds)
+            shadow = Shadow(served, self._answer, self._recorder, self._lane.idle) if served else None
             self.cast = replace(before, shadow=shadow)
         if before.shadow is not None:
             before.shadow.end()

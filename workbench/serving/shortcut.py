@@ -36,6 +36,8 @@ def shortcut(estimator: Any, contract: Contract) -> Answers | None:
             continue
         if not hasattr(part, "transform") or not isinstance(names, list):
             return None
+        if not names:  # nothing was fitted on no column, and nothing is asked of it
+            continue
         if len({kinds.get(name) for name in names}) != 1 or kinds.get(names[0]) is None:
             return None
         parts.append((_without_names(part), tuple(names)))
@@ -77,9 +79,9 @@ def _is_named(item: Any) -> bool:
 
 
 def _block(columns: Columns, names: tuple[str, ...]) -> NDArray[Any]:
-    """(rows, columns) in the memory order that scikit-learn makes of a data frame's columns."""
+    """(rows, columns), column after column in memory as a data frame has them: BLAS sums in another order otherwise."""
     first = columns[names[0]]
-    block = np.empty((len(first), len(names)), dtype=first.dtype, order="C")
+    block = np.empty((len(first), len(names)), dtype=first.dtype, order="F")
     for place, name in enumerate(names):
         block[:, place] = columns[name]
     return block

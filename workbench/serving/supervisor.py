@@ -34,8 +34,8 @@ from workbench.serving.orders import Orders, Report, read_report
 from workbench.settings import Project, Serving
 
 FIRST_DELAY, LAST_DELAY = 0.1, 10.0
-"""Seconds until a worker that died starts again: twice as many each time that it did not live for STEADY seconds."""
-STEADY = 30.0
+"""Seconds until a worker that died starts again: twice as many each time, unless it had listened for STEADY seconds."""
+STEADY = 5.0
 DRAIN = 30.0
 """Seconds that workers have to answer what is in hand when the server ends."""
 BACKLOG = 2048
@@ -50,12 +50,12 @@ class Place:
     number: int
     process: subprocess.Popen[bytes] | None = None
     line: socket.socket | None = None
-    started: float = 0.0
+    since: float = 0.0
+    """When it began to listen, by the monotonic clock; 0: it does not yet."""
     delay: float = FIRST_DELAY
     again: float = 0.0
     """When the next one starts, by the monotonic clock."""
     reports: list[Report] = field(default_factory=list)
-    told: bool = False
 
 
 def listen(serving: Serving) -> socket.socket:
@@ -86,6 +86,8 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._stops = 0
         self._listening = False
+        self._tidying: subprocess.Popen[bytes] | None = None
+        self._next_tidy = time.monotonic() + project.predictions.compact_every
 
     @property
     def url(self) -> str:
@@ -99,7 +101,7 @@ class Supervisor:
                 self._start(place)
             failed = False
             while not self._stops and not failed:
-                self._wait()
+                self._wait(self._next())
                 failed = self._look_after()
             self._bound.close()
             drained = self._drain()
@@ -114,7 +116,16 @@ class Supervisor:
                 if not self._listening:
                     return True
                 self._start(place)
+        self._tidy()
         return False
+
+    def _tidy(self) -> None:
+        """Have the prediction log compacted, one process at a time."""
+        if self._tidying is not None and self._tidying.poll() is not None:
+            self._tidying = None
+            self._next_tidy = time.monotonic() + self._project.predictions.compact_every
+        if self._tidying is None and self._next_tidy <= time.monotonic():
+            self._tidying = self._begin("workbench.serving.housekeeping", str(self._project.root))
 
     def _start(self, place: Place) -> None:
         ours, theirs = socket.socketpair()
@@ -122,28 +133,38 @@ class Supervisor:
             root=str(self._project.root), models=self._models, serve=asdict(self._project.serve),
             listening=self._bound.fileno(), line=theirs.fileno(),
         )  # fmt: skip
-        place.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "workbench.serving.worker", orders.text()],
-            pass_fds=(self._bound.fileno(), theirs.fileno()),
+        place.process = self._begin(
+            "workbench.serving.worker", orders.text(), (self._bound.fileno(), theirs.fileno())
+        )
+        theirs.close()
+        place.line, place.since, place.reports = ours, 0.0, []
+        self._selector.register(ours, selectors.EVENT_READ, place)
+
+    def _begin(self, module: str, argument: str, passed: tuple[int, ...] = ()) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", module, argument],
+            pass_fds=passed,
             env=self._environment(),
             stdin=subprocess.DEVNULL,
             process_group=0,  # Ctrl-C in a terminal is the supervisor's to pass on
             preexec_fn=partial(die_with_parent, signal.SIGKILL),  # safe: there are no threads here
         )
-        theirs.close()
-        place.line, place.started, place.reports = ours, time.monotonic(), []
-        self._selector.register(ours, selectors.EVENT_READ, place)
 
     def _environment(self) -> dict[str, str]:
         """One thread a worker for linear algebra and trees: requests are what runs side by side (LIBRARIES)."""
         own = dict.fromkeys(VARIABLES, "1") | {"PROMETHEUS_MULTIPROC_DIR": str(self._folder)}
         return {**os.environ, **own}
 
-    def _wait(self) -> None:
-        """For a signal, a death or a word, at most until the next place is to be filled."""
+    def _next(self) -> float | None:
+        """Seconds until there is something to do by the clock; None: nothing is."""
         times = [place.again for place in self._places if place.process is None]
-        timeout = max(0.0, min(times) - time.monotonic()) if times else None
-        for key, _ in self._selector.select(timeout):
+        if self._tidying is None:
+            times.append(self._next_tidy)
+        return max(0.0, min(times) - time.monotonic()) if times else None
+
+    def _wait(self, seconds: float | None) -> None:
+        """For a signal, a death or a word from a worker."""
+        for key, _ in self._selector.select(seconds):
             if isinstance(key.data, Place):
                 self._hear(key.data)
             else:
@@ -154,7 +175,7 @@ class Supervisor:
         assert place.line is not None
         with contextlib.suppress(ConnectionError):
             if line := place.line.recv(1_000_000):
-                place.reports = read_report(line)
+                place.reports, place.since = read_report(line), time.monotonic()
                 self._tell(place)
                 return
         self._hang_up(place)  # it died: SIGCHLD says so as well
@@ -174,7 +195,7 @@ class Supervisor:
         code = place.process.returncode
         self._hang_up(place)
         self._mark_dead(place.process.pid)
-        if time.monotonic() - place.started >= STEADY:
+        if place.since and time.monotonic() - place.since >= STEADY:
             place.delay = FIRST_DELAY
         how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         self._say(
@@ -199,6 +220,9 @@ class Supervisor:
 
     def _drain(self) -> bool:
         """End all workers; True when each ended by itself in time."""
+        if self._tidying is not None:  # what it has not finished is done by the next one
+            self._tidying.kill()
+            self._tidying.wait()
         running = [place.process for place in self._places if place.process is not None]
         for process in running:
             with contextlib.suppress(ProcessLookupError):
@@ -207,7 +231,7 @@ class Supervisor:
         while any(process.poll() is None for process in running) and time.monotonic() < deadline:
             if self._stops > max(asked, 1):  # somebody is in a hurry
                 break
-            self._selector.select(0.05)
+            self._wait(max(0.0, deadline - time.monotonic()))
         late = [process for process in running if process.poll() is None]
         for process in late:
             process.kill()

@@ -22,6 +22,7 @@ from workbench.prediction_log.log import PredictionLog
 from workbench.serving.engine import DRAIN_SECONDS, Engine
 from workbench.serving.http.app import Application
 from workbench.serving.http.connections import uvicorn_config
+from workbench.serving.http.metrics import Metrics
 from workbench.serving.http.request_log import RequestLog
 from workbench.serving.orders import Orders, Report, read_orders, report_line
 from workbench.settings import Project, read_project
@@ -82,9 +83,10 @@ def main(argument: str) -> int:
     logging.getLogger("workbench").addHandler(JsonLines(lines))
     logging.getLogger("workbench").setLevel(logging.INFO)
     with PredictionLog.open(project) as log:
-        engine = Engine(project, orders.models, log, project.serve)
+        metrics = Metrics()
+        engine = Engine(project, orders.models, metrics.timed(log), project.serve, metrics.batch)
         config = uvicorn_config(
-            Application(project, engine, log=lines), project.serve, log_config=None, log_level="warning",
+            Application(project, engine, metrics=metrics, log=lines), project.serve, log_config=None, log_level="warning",
             timeout_graceful_shutdown=int(DRAIN_SECONDS),
         )  # fmt: skip
         worker = Worker(config, engine, socket.socket(fileno=orders.line))

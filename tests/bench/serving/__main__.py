@@ -12,7 +12,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ sys.path.append(str(HERE.parent))
 
 import race
 import skew
+import trouble
 from report import load, machine
 
 REPORT = REPOSITORY / "reports" / "bench-serving.md"
@@ -45,17 +45,23 @@ def _batch(_: Path, rounds: int) -> dict[str, Any]:
     return scoring.measure(repetitions=rounds)
 
 
-def _module(name: str) -> Callable[[Path, int], dict[str, Any]]:
-    """A part that is a module with `measure()`."""
-    return lambda _folder, _rounds: dict(import_module(name).measure())
+def _trouble(what: str) -> Callable[[Path, int], dict[str, Any]]:
+    def part(_: Path, __: int) -> dict[str, Any]:
+        found = trouble.measure(what)
+        wrong = trouble.missed(found)
+        told = {name: found[name] for name in trouble.MUST_BE_NOTHING if name in found}
+        sentence = f"{found[what]} {what}: {', '.join(f'{name.replace('_', ' ')} {count}' for name, count in told.items())}"
+        return {**found, "facts": {sentence: not wrong, **dict.fromkeys(wrong, False)}}
+
+    return part
 
 
 PARTS: dict[str, tuple[str, Callable[[Path, int], dict[str, Any]]]] = {
     "race": ("Against its peers", _race),
     "skew": ("Training, batch and online say the same", _skew),
     "batch": ("Batch against bare predict_proba", _batch),
-    "swaps": ("Swaps under load", _module("swaps")),
-    "kills": ("Killed under load", _module("kills")),
+    "swaps": ("Swaps under load", _trouble("swaps")),
+    "kills": ("Killed under load", _trouble("kills")),
 }
 
 

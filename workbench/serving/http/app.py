@@ -31,6 +31,8 @@ from workbench.serving.http.request_log import RequestLog
 from workbench.serving.http.site import make_site
 from workbench.settings import Project
 
+FAILED = "an error, which the log has by this request's id"
+
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
@@ -80,6 +82,7 @@ class Application:
         started = time.perf_counter()
         told = Told(new_request())
         self._inside += 1
+        self._metrics.inside(self._inside)
         try:
             reply = await self._reply(scope, receive, told)
             start, body = reply.messages(told.request)
@@ -90,6 +93,7 @@ class Application:
             status = 499
         finally:
             self._inside -= 1
+            self._metrics.inside(self._inside)
         self._tell(scope, told, status, time.perf_counter() - started)
 
     async def _reply(self, scope: Scope, receive: Receive, told: Told) -> Reply:
@@ -102,7 +106,7 @@ class Application:
             headers: dict[bytes, bytes] = dict(scope["headers"])
             told.caller = self._guard.admit(headers, scope["method"], scope["path"]).name
             if self._inside > self._serving.max_waiting:
-                raise Refused(503, "busy", "too many requests are being answered; try again")
+                raise Refused(429, "busy", f"{self._inside - 1} requests are in hand; try again")
             async with asyncio.timeout(self._serving.read_timeout) as limit:
                 body = await read_body(headers, receive, self._serving.max_body)
                 reading = False
@@ -113,6 +117,9 @@ class Application:
                     raise Refused(405, "method-not-allowed", "predictions are asked for by POST")
                 return await self._questions.ask(route, headers, scope["query_string"], body, told)
         except Refused as refused:
+            if refused.status == 500:  # of a model: what it says of itself is for the log
+                self._log.failure(told.request, refused)
+                refused = Refused(500, refused.reason, FAILED)
             return self._refusal(refused, scope, told)
         except TimeoutError:
             return self._refusal(_too_late(reading), scope, told)
@@ -120,9 +127,7 @@ class Application:
             raise
         except Exception as error:  # noqa: BLE001 - a bug: the log has it in full, the caller its number
             self._log.failure(told.request, error)
-            return self._refusal(
-                Refused(500, "internal", "an error that the log has by this request's id"), scope, told
-            )
+            return self._refusal(Refused(500, "internal", FAILED), scope, told)
 
     async def _from_site(self, scope: Scope, body: bytes, told: Told) -> Reply:
         """What FastAPI says to a request whose body was read already."""
@@ -154,6 +159,8 @@ class Application:
         self._metrics.request(told.model, told.route, status, seconds)
         if told.version is not None:
             self._metrics.answered(told.model, told.kind, told.rows)
+            if told.kind == "champion" and not self._metrics.met(told.model, told.version):
+                self._metrics.serving(self._engine.models().values())
         values: dict[str, Any] = {
             "event": "request", "request": told.request, "method": scope["method"], "route": told.route,
             "status": status, "ms": round(seconds * 1000, 3), "caller": told.caller,

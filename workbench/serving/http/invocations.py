@@ -18,7 +18,6 @@ from typing import Any
 
 import orjson
 
-from workbench.scoring.tables import MISSING
 from workbench.serving.answers import Answer, Refused, Wrong
 from workbench.serving.http.bodies import as_object, origin, parsed, prediction_ids
 from workbench.serving.http.rows import (
@@ -31,6 +30,7 @@ from workbench.serving.http.rows import (
     records,
     refuse_many_rows,
 )
+from workbench.serving.http.texts import value_of
 
 FORMATS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 
@@ -66,13 +66,13 @@ def _split(value: Any, max_rows: int) -> Rows:
     if not isinstance(value, dict):
         raise malformed(at, f"is {json_type(value)}; expected an object with columns and data")
     names, data = value.get("columns"), value.get("data")
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+    if not isinstance(names, list) or set(map(type, names)) != {str}:
         raise malformed(f"{at}/columns", "is not a list of names")
     if len({*names}) < len(names):
         raise malformed(f"{at}/columns", "names a column twice")
     if not isinstance(data, list) or not data:
         raise malformed(f"{at}/data", "is not a list of rows, with at least one")
-    refuse_many_rows(len(data), max_rows)
+    refuse_many_rows(len(data), max_rows, f"{at}/data")
     for number, row in enumerate(data):
         if type(row) is not list or len(row) != len(names):
             found = f"{len(row)} values" if type(row) is list else json_type(row)
@@ -94,7 +94,7 @@ def read_csv(body: bytes, types: Mapping[str, str], max_rows: int) -> Rows:
             if line:  # an empty line at the end is none
                 table.append(line)
             if len(table) > max_rows:
-                refuse_many_rows(len(table), max_rows)
+                refuse_many_rows(len(table), max_rows, "")
             if line and len(line) != len(names):
                 message = f"has {len(line)} values where the first line has {len(names)} names"
                 raise Refused(
@@ -111,31 +111,10 @@ def read_csv(body: bytes, types: Mapping[str, str], max_rows: int) -> Rows:
             422, "malformed", "there is no row below the names", [Wrong("", "expected at least one row")]
         )
     columns = {
-        name: [_value(text, types.get(name)) for text in texts]
+        name: [value_of(text, types.get(name)) for text in texts]
         for name, texts in zip(names, zip(*table, strict=True), strict=True)
     }
     return Rows(columns, len(table), InRecords(""))
-
-
-def _value(text: str, kind: str | None) -> Any:
-    if text in _MISSING:
-        return None
-    if kind in ("int", "float"):
-        return _number(text)
-    return _TRUTHS.get(text, text) if kind == "bool" else text
-
-
-def _number(text: str) -> Any:
-    """What JSON would make of it; a text where it is no number."""
-    try:
-        value = orjson.loads(text.strip())
-    except orjson.JSONDecodeError:
-        value = text
-    return value if type(value) in (int, float) else text
-
-
-_MISSING = frozenset(MISSING)
-_TRUTHS = {"True": True, "TRUE": True, "true": True, "False": False, "FALSE": False, "false": False}
 
 
 def written(answer: Answer) -> bytes:

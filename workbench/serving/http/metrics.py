@@ -1,10 +1,15 @@
-"""What Prometheus reads. With PROMETHEUS_MULTIPROC_DIR set, several workers write to files and any of them answers for all."""
+"""What Prometheus reads. With PROMETHEUS_MULTIPROC_DIR set, several workers write to files and any of them answers for all.
+
+The engine tells `batch`; the prediction log is timed by standing before it (`timed`); which versions serve is looked at
+after every request, so that a swap counts when the first request meets it, or when somebody reads.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from typing import Protocol
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -26,10 +31,23 @@ class Version(Protocol):
     def digest(self) -> str | None: ...
     @property
     def ready(self) -> bool: ...
+    @property
+    def alert(self) -> str: ...
+
+
+class Log(Protocol):
+    """Where answers are put on record."""
+
+    @property
+    def alert(self) -> str: ...
+
+    def append(self, entries: Sequence[Any]) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class Metrics:
-    """All that one process counts; the engine tells `batch`, `swap` and `recorded`."""
+    """All that one process counts."""
 
     def __init__(self) -> None:
         self._registry = own = CollectorRegistry()
@@ -56,7 +74,7 @@ class Metrics:
             registry=own,
         )
         self._swaps = Counter(
-            "workbench_swaps_total", "Changes of version.", ("model", "outcome"), registry=own
+            "workbench_swaps_total", "Changes of the version that serves.", ("model",), registry=own
         )
         self._log_seconds = Histogram(
             "workbench_log_seconds", "Until a batch was on record.", buckets=_SECONDS, registry=own
@@ -70,6 +88,10 @@ class Metrics:
         self._ready = Gauge(
             "workbench_model_ready", "Whether a worker can answer for the model.", ("model",), registry=own,
             multiprocess_mode="livemin",
+        )  # fmt: skip
+        self._alerts = Gauge(
+            "workbench_model_alert", "Whether somebody should look at the model: /version says why.", ("model",),
+            registry=own, multiprocess_mode="livemax",
         )  # fmt: skip
         self._info = Gauge(
             "workbench_model_info", "Workers that serve this version.", ("model", "version", "digest"), registry=own,
@@ -91,16 +113,13 @@ class Metrics:
         self._rows.labels(model, kind).inc(rows)
 
     def inside(self, requests: int) -> None:
+        """So many are in hand now."""
         self._inside.set(requests)
 
     def batch(self, model: str, rows: int, seconds: float) -> None:
         """The model was asked once."""
         self._batches.labels(model).observe(rows)
         self._model_seconds.labels(model).observe(seconds)
-
-    def swap(self, model: str, outcome: str) -> None:
-        """A version was taken over (`done`), or was not (`refused`), or went back to the champion (`returned`)."""
-        self._swaps.labels(model, outcome).inc()
 
     def recorded(self, seconds: float) -> None:
         """A batch is in the prediction log."""
@@ -110,14 +129,25 @@ class Metrics:
         """Which versions answer now."""
         for each in standings:
             self._ready.labels(each.model).set(int(each.ready))
+            self._alerts.labels(each.model).set(int(bool(each.alert)))
             now = str(each.version or ""), each.digest or ""
             before = self._serving.get(each.model)
             if before == now:
                 continue
             if before is not None:
                 self._info.labels(each.model, *before).set(0)
+                self._swaps.labels(each.model).inc()
             self._info.labels(each.model, *now).set(1)
             self._serving[each.model] = now
+
+    def met(self, model: str, version: int) -> bool:
+        """Whether it is known already that this version serves."""
+        before = self._serving.get(model)
+        return before is not None and before[0] == str(version)
+
+    def timed(self, log: Log) -> Log:
+        """The same log; how long it takes is noted."""
+        return _Timed(log, self)
 
     def text(self) -> bytes:
         """Prometheus's text format; of all workers, where there are several."""
@@ -126,3 +156,20 @@ class Metrics:
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry)
+
+
+class _Timed:
+    def __init__(self, log: Log, metrics: Metrics) -> None:
+        self._log, self._metrics = log, metrics
+
+    @property
+    def alert(self) -> str:
+        return self._log.alert
+
+    def append(self, entries: Sequence[Any]) -> None:
+        began = time.perf_counter()
+        self._log.append(entries)
+        self._metrics.recorded(time.perf_counter() - began)
+
+    def close(self) -> None:
+        self._log.close()

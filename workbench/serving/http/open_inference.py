@@ -86,7 +86,7 @@ def _input(each: Any, at: str, raw: memoryview, max_rows: int) -> tuple[str, int
     if not isinstance(datatype, str) or datatype not in DATATYPES:
         hint = did_you_mean(datatype, DATATYPES) if isinstance(datatype, str) and len(datatype) < 20 else ""
         raise malformed(f"{at}/datatype", f"is not a type of tensor that is read here{hint}")
-    refuse_many_rows(count, max_rows)
+    refuse_many_rows(count, max_rows, f"{at}/shape")
     parameters = each.get("parameters") or {}
     size = parameters.get("binary_data_size") if isinstance(parameters, dict) else None
     if size is not None:

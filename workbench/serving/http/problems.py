@@ -38,6 +38,8 @@ def refusal(refused: Refused, body: Mapping[str, Any]) -> Reply:
         more.append((b"connection", b"close"))  # the rest of the body is not read
     if refused.status in (429, 503):
         more.append((b"retry-after", b"1"))
+    if refused.status == 405:
+        more.append((b"allow", b"POST"))
     if refused.status == 401:
         more.append((b"www-authenticate", b"Bearer"))
     return Reply(refused.status, orjson.dumps(body), headers=more)

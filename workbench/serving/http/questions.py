@@ -27,7 +27,7 @@ LARGE = 100_000
 """Bytes of a body above which it is read by a thread, so that others need not wait meanwhile."""
 
 JSON, CSV = b"application/json", b"text/csv"
-BINARY = b"application/octet-stream"
+BINARY, FORM = b"application/octet-stream", b"application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,9 @@ class Questions:
     ) -> Callable[[], tuple[Rows, Wanted | None]]:
         most = self._serving.max_rows
         if route.protocol == "predict":
-            media_type(headers, JSON)
+            contract = standing.contract
+            if media_type(headers, JSON, FORM) == FORM and contract is not None:
+                return lambda: (predict.read_form(body, contract, self._serving.max_columns), None)
             return lambda: (predict.read(body, most), None)
         if route.protocol == "infer":
             media_type(headers, JSON, BINARY, b"")

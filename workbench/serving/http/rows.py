@@ -21,6 +21,9 @@ class Place(Protocol):
 
     def column(self, column: str) -> str: ...
 
+    def row(self, row: int) -> str | None:
+        """None where rows have no place of their own."""
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -43,6 +46,23 @@ class InRecords:
     def column(self, column: str) -> str:
         return self.cell(0, column)
 
+    def row(self, row: int) -> str | None:
+        return f"{self.prefix}/{row}"
+
+
+@dataclass(frozen=True)
+class InForm:
+    """One field a column: `/temp`."""
+
+    def cell(self, row: int, column: str) -> str:
+        return self.column(column)
+
+    def column(self, column: str) -> str:
+        return f"/{escaped(column)}"
+
+    def row(self, row: int) -> str | None:
+        return ""
+
 
 @dataclass(frozen=True)
 class InLists:
@@ -58,6 +78,9 @@ class InLists:
         known = column in self.names
         return f"{self.prefix}/columns" + (f"/{self.names.index(column)}" if known else "")
 
+    def row(self, row: int) -> str | None:
+        return f"{self.prefix}/data/{row}"
+
 
 @dataclass(frozen=True)
 class InColumns:
@@ -70,6 +93,9 @@ class InColumns:
 
     def column(self, column: str) -> str:
         return f"{self.prefix}/{escaped(column)}"
+
+    def row(self, row: int) -> str | None:
+        return None
 
 
 @dataclass(frozen=True)
@@ -84,6 +110,9 @@ class InTensors:
     def column(self, column: str) -> str:
         return f"/inputs/{self.names.index(column)}" if column in self.names else "/inputs"
 
+    def row(self, row: int) -> str | None:
+        return None
+
 
 def escaped(name: str) -> str:
     """A name as a part of a JSON pointer."""
@@ -96,14 +125,14 @@ def unescaped(part: str) -> str:
 
 
 def moved(wrong: Wrong, place: Place) -> Wrong:
-    """The same, where it stands in the body: the engine knows rows and columns only (`/3/temp`)."""
-    _, _, rest = wrong.at.partition("/")
-    row, _, column = rest.partition("/")
-    if row.isdigit() and column:
+    """The same, where it stands in the body: the engine knows rows and columns only (`/3/temp`, `/3`)."""
+    row, _, column = wrong.at[1:].partition("/")
+    if not row.isdigit():
+        return wrong
+    if column:
         return Wrong(place.cell(int(row), unescaped(column)), wrong.message)
-    if row and not column and not row.isdigit():
-        return Wrong(place.column(unescaped(row)), wrong.message)
-    return wrong
+    at = place.row(int(row))
+    return Wrong("", f"row {row}: {wrong.message}") if at is None else Wrong(at, wrong.message)
 
 
 def records(rows: object, prefix: str, max_rows: int) -> Rows:
@@ -111,7 +140,7 @@ def records(rows: object, prefix: str, max_rows: int) -> Rows:
     if not isinstance(rows, list):
         raise malformed(prefix, f"is {json_type(rows)}; expected a list of objects, one a row")
     count = len(rows)
-    refuse_many_rows(count, max_rows)
+    refuse_many_rows(count, max_rows, prefix)
     if not count:
         raise malformed(prefix, "is empty; expected at least one row")
     if wrong := [row for row, each in enumerate(rows) if type(each) is not dict]:
@@ -150,7 +179,7 @@ def by_column(columns: Mapping[str, object], prefix: str, max_rows: int) -> Rows
         raise malformed(prefix, "has no column")
     lists = {name: cells if isinstance(cells, list) else [cells] for name, cells in columns.items()}
     counts = {len(cells) for cells in lists.values()}
-    refuse_many_rows(max(counts), max_rows)
+    refuse_many_rows(max(counts), max_rows, prefix)
     place = InColumns(prefix)
     if len(counts) > 1:
         most = max(counts)
@@ -167,10 +196,11 @@ def by_column(columns: Mapping[str, object], prefix: str, max_rows: int) -> Rows
     return Rows(lists, max(counts), place)
 
 
-def refuse_many_rows(rows: int, most: int) -> None:
+def refuse_many_rows(rows: int, most: int, at: str) -> None:
     """Raises Refused for more rows than one request may hold."""
     if rows > most:
-        raise Refused(413, "too-many-rows", f"{rows:,} rows in one request; expected at most {most:,}")
+        message = f"holds {rows:,} rows; expected at most {most:,} in one request"
+        raise Refused(422, "too-many-rows", f"{at or 'the body'} {message}", [Wrong(at, message)])
 
 
 def malformed(at: str, message: str) -> Refused:

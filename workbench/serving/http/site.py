@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Mapping
 from importlib.metadata import version as version_of
@@ -9,14 +10,18 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import ORJSONResponse
+from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from workbench.errors import did_you_mean
 from workbench.serving.answers import Refused, Wrong
 from workbench.serving.http import open_inference
+from workbench.serving.http.documentation import add_documentation
 from workbench.serving.http.engine import Engine, Standing
+from workbench.serving.http.intake import media_type
 from workbench.serving.http.metrics import CONTENT_TYPE, Metrics
+from workbench.serving.http.openapi import OUTCOMES_BODY
+from workbench.serving.http.outcomes import report
 from workbench.serving.http.problems import SHOWN, reason_of, said_of
 from workbench.settings import Project
 
@@ -27,6 +32,13 @@ def make_site(project: Project, engine: Engine, metrics: Metrics) -> FastAPI:
     _add_errors(site)
     _add_health(site, engine)
     _add_metadata(site, engine)
+    add_documentation(site, project, engine)
+
+    @site.post("/outcomes", tags=["operations"], openapi_extra={"requestBody": OUTCOMES_BODY})
+    async def report_outcomes(request: Request) -> Mapping[str, Any]:
+        """Labels that come later, by prediction id or by the contract's keys; what became of them is counted."""
+        media_type(dict(request.scope["headers"]), b"application/json")
+        return await asyncio.to_thread(report, project, engine, await request.body())
 
     @site.get("/metrics", tags=["operations"], response_class=Response)
     async def read_metrics() -> Response:
@@ -44,7 +56,7 @@ def _add_errors(site: FastAPI) -> None:
         told = request.scope["workbench.told"]
         told.reason, told.at = refused.reason, [wrong.at for wrong in refused.wrong[:SHOWN]]
         said = said_of(refused, request.scope["path"], told.request)
-        return ORJSONResponse(said, refused.status, headers)
+        return JSONResponse(said, refused.status, headers)
 
     @site.exception_handler(Refused)
     async def refused(request: Request, error: Refused) -> Response:
@@ -65,9 +77,9 @@ def _add_errors(site: FastAPI) -> None:
 
 
 def _add_health(site: FastAPI, engine: Engine) -> None:
-    def ready() -> ORJSONResponse:
+    def ready() -> JSONResponse:
         waiting = [name for name, each in engine.models().items() if not each.ready]
-        return ORJSONResponse({"ready": not waiting, "waiting": waiting}, 503 if waiting else 200)
+        return JSONResponse({"ready": not waiting, "waiting": waiting}, 503 if waiting else 200)
 
     @site.get("/ping", tags=["health"])
     async def ping() -> Response:
@@ -87,7 +99,7 @@ def _add_health(site: FastAPI, engine: Engine) -> None:
     @site.get("/v2/health/live", tags=["health"])
     async def v2_live() -> Response:
         """Whether the server works at all; a model may still be missing."""
-        return ORJSONResponse({"live": engine.alive()}, 200 if engine.alive() else 503)
+        return JSONResponse({"live": engine.alive()}, 200 if engine.alive() else 503)
 
 
 def _add_metadata(site: FastAPI, engine: Engine) -> None:
@@ -103,19 +115,33 @@ def _add_metadata(site: FastAPI, engine: Engine) -> None:
         version = version_of("notebook-workbench")
         return {"name": "workbench", "version": version, "extensions": list(open_inference.EXTENSIONS)}
 
-    @site.get("/v2/models/{model}", tags=["models"])
-    @site.get("/v2/models/{model}/versions/{version}", tags=["models"])
-    async def model_metadata(model: str, version: str | None = None) -> Mapping[str, Any]:
-        """What a model takes and gives."""
+    def metadata(model: str, version: str | None = None) -> Mapping[str, Any]:
         standing = _serving(engine, model, version)
         return open_inference.metadata(model, _versions(standing), standing.contract)
 
-    @site.get("/v2/models/{model}/ready", tags=["models"])
-    @site.get("/v2/models/{model}/versions/{version}/ready", tags=["models"])
-    async def model_ready(model: str, version: str | None = None) -> Response:
-        """Whether a model can answer."""
+    def ready(model: str, version: str | None = None) -> Response:
         standing = _serving(engine, model, version)
-        return ORJSONResponse({"name": model, "ready": standing.ready}, 200 if standing.ready else 503)
+        return JSONResponse({"name": model, "ready": standing.ready}, 200 if standing.ready else 503)
+
+    @site.get("/v2/models/{model}", tags=["models"])
+    async def model_metadata(model: str) -> Mapping[str, Any]:
+        """What a model takes and gives."""
+        return metadata(model)
+
+    @site.get("/v2/models/{model}/versions/{version}", tags=["models"])
+    async def version_metadata(model: str, version: str) -> Mapping[str, Any]:
+        """The same; 404 for a version that does not serve."""
+        return metadata(model, version)
+
+    @site.get("/v2/models/{model}/ready", tags=["models"])
+    async def model_ready(model: str) -> Response:
+        """Whether a model can answer."""
+        return ready(model)
+
+    @site.get("/v2/models/{model}/versions/{version}/ready", tags=["models"])
+    async def version_ready(model: str, version: str) -> Response:
+        """The same; 404 for a version that does not serve."""
+        return ready(model, version)
 
 
 def _standing(each: Standing) -> Mapping[str, Any]:

@@ -77,16 +77,18 @@ class Typing:
         wrong: list[Wrong] = []
         unknown: list[str] = []
         for name, cells in rows.columns.items():
-            reader, key = self._readers.get(name), self._keys.get(name)
+            reader = self._readers.get(name)
             try:
-                if key is not None:
-                    keys[name] = key(cells)
+                if name in self._keys:
+                    keys[name] = self._keys[name](cells)
+                elif reader is None:
+                    unknown.append(name)
                 if reader is not None:
                     columns[name] = reader(cells)
-                elif key is None:
-                    unknown.append(name)
             except Bad as bad:
-                wrong += [Wrong(rows.place.cell(row, name), message) for row, message in bad.cells]
+                wrong += [
+                    Wrong(rows.place.cell(row, name), f"{name} {message}") for row, message in bad.cells
+                ]
         warnings = self._unknown(unknown, rows, wrong) if unknown else ()
         if len(columns) < len(self._readers):
             present = {*rows.columns}
@@ -118,11 +120,8 @@ class Typing:
 
 
 def _sentence(wrong: Sequence[Wrong]) -> str:
-    first = (
-        f"{wrong[0].at} {wrong[0].message}" if not wrong[0].message.startswith("column") else wrong[0].message
-    )
     more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-    return f"what is asked does not keep the contract: {first}{more}"
+    return f"what is asked does not keep the contract: {wrong[0].message}{more}"
 
 
 def _hint(name: str, known: Iterable[str]) -> str:

@@ -12,6 +12,7 @@ from workbench.settings import (
     ROLES,
     ROOT_VARIABLE,
     Project,
+    Serving,
     find_project,
     os_user,
     parse_duration,
@@ -206,3 +207,29 @@ def test_durations(text: str | int, seconds: float) -> None:
 def test_what_is_no_duration(text: str) -> None:
     with pytest.raises(ValueError, match="is not a duration; expected a number with s, m, h or d"):
         parse_duration(text)
+
+
+def test_serving_has_settings_of_its_own(tmp_path: Path) -> None:
+    assert read_project(written(tmp_path / "bare", '[project]\nname = "demo"\n')).serve == Serving()
+    text = '[project]\nname = "demo"\n[serve]\nport = 0\nmax_body = "1 MiB"\ntimeout = "500ms"\nhosts = ["m.example"]\n'
+    found = read_project(written(tmp_path / "own", text)).serve
+    assert found == Serving(port=0, max_body=2**20, timeout=0.5, hosts=("m.example",))
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("port = 70000", "70000 is not a port"),
+        ("port = -1", "negative"),
+        ("max_rows = 0", "0 would refuse every request"),
+        ("max_body = 'much'", "is not a size"),
+        ("timeout = 0", "not more than nothing"),
+        ("hosts = 'example'", "is not a list of names"),
+        ("host = ''", "is not an address"),
+        ("max_row = 1", "did you mean 'max_rows'"),
+    ],
+)
+def test_wrong_serving_settings_are_named_by_line(tmp_path: Path, line: str, said: str) -> None:
+    with pytest.raises(SpecError, match=said) as caught:
+        read_project(written(tmp_path, f'[project]\nname = "demo"\n[serve]\n{line}\n'))
+    assert caught.value.problems[0].line == 4

@@ -34,7 +34,7 @@ class Champion:
 def champion_marker(project: Project, model: str) -> Champion | None:
     """The model's champion; None when it has none, or nobody has looked since the marker was lost or damaged."""
     try:
-        found = Champion(**json.loads(_file(project, model).read_bytes()))
+        found = Champion(**json.loads(champion_file(project, model).read_bytes()))
     except (OSError, ValueError, TypeError):
         return None
     return found if found.model == model and type(found.version) is int else None
@@ -49,7 +49,7 @@ def champion_markers(project: Project) -> Iterator[Champion]:
 
 def write_champion(project: Project, model: str, champion: Champion | None) -> None:
     """Replace the marker, or remove it when there is no champion. Raises OSError."""
-    file = _file(project, model)
+    file = champion_file(project, model)
     if champion is None:
         file.unlink(missing_ok=True)
         return
@@ -61,5 +61,5 @@ def _folder(project: Project) -> Path:
     return project.store / "champions"
 
 
-def _file(project: Project, model: str) -> Path:
+def champion_file(project: Project, model: str) -> Path:
     return _folder(project) / f"{urllib.parse.quote(model, safe=' ')}.json"

@@ -166,6 +166,12 @@ def connect(url: str, lock: Path) -> sa.Engine:
     return engine
 
 
+def database_file(url: str) -> Path | None:
+    """The file of an SQLite database; None for a database on a server."""
+    address = sa.make_url(url)
+    return Path(address.database) if address.get_backend_name() == "sqlite" and address.database else None
+
+
 def revision(engine: sa.Engine) -> str | None:
     """The revision that the database is at; None when it has no tables yet."""
     with engine.connect().execution_options(reading=True) as connection:

@@ -43,6 +43,13 @@ def entries(ledger: Ledger, model: str | None = None) -> list[Entry]:
     return [Entry(**row._mapping) for row in ledger.read(query)]
 
 
+def newest(ledger: Ledger) -> tuple[int, str] | None:
+    """Sequence and hash of the newest entry: the trail is what it was while they are; None for an empty trail."""
+    table = schema.promotions
+    query = sa.select(table.c.sequence, table.c.hash).order_by(table.c.sequence.desc()).limit(1)
+    return next(((int(row.sequence), str(row.hash)) for row in ledger.read(query)), None)
+
+
 @contextmanager
 def exclusively(ledger: Ledger, model: str, timeout: float) -> Iterator[None]:
     """Be the only one, on all machines that share the ledger, who moves this model's champion.

@@ -97,6 +97,25 @@ def may_roll_back(target: int | None, actor: Actor, reason: str, now: Standing) 
     return Decision(not bars, tuple(bars))
 
 
+def may_try(version: int, actor: Actor, verdict: Verdict | None, now: Standing, *, answers: bool) -> Decision:
+    """Whether a version may be tried beside the champion. What `answers` has passed its gates; a shadow need not."""
+    bars = _needs("operator", actor, "try a version")
+    if now.champion is None:
+        bars.append("there is no champion that it could be tried beside")
+    if version == now.champion:
+        bars.append(f"version {version} is the champion already{_since(now)}")
+    if version in now.retired:
+        bars.append(f"it was retired by {_said(now.retired[version])}")
+    if answers:
+        if verdict is None:
+            bars.append(f"version {version} was not judged")
+        elif not verdict.passed:
+            bars.append(f"its verdict is '{verdict.outcome}'{_failed(verdict)}")
+        if version in now.rejected:
+            bars.append(f"it was rejected by {_said(now.rejected[version])}")
+    return Decision(not bars, tuple(bars))
+
+
 def may_reject(version: int, actor: Actor, reason: str, now: Standing) -> Decision:
     """Whether a version may be marked as refused by a reviewer."""
     bars = _needs("approver", actor, "reject") + _worded(reason, "a rejection")

@@ -28,10 +28,16 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "ledger": {"url": ""},
     "mlflow": {"enabled": True, "tracking_uri": "", "artifacts": ""},
     "gc": {"keep_runs": 50, "keep_days": 30},
+    "executor": {"scheduler": ""},
     "roles": {"viewer": (), "operator": (), "approver": (), "admin": ()},
     "models": {"policy": "manual"},
+    "serve": {
+        "host": "127.0.0.1", "port": 8000, "workers": 1, "hosts": (), "max_body": "8MB", "max_rows": 10_000,
+        "max_columns": 1_000, "max_text": 10_000, "max_waiting": 256, "timeout": "30s", "read_timeout": "10s",
+    },
+    "canary": {"max_errors": 3, "max_refused": 0.05, "max_slowdown": 3.0, "min_batches": 50},
     "predictions": {"durability": "durable", "keep_days": 0, "compact_every": "1m"},
-}
+}  # fmt: skip
 """Every section and key of `workbench.toml` with its default; an empty URL means: inside the project.
 
 `[models.NAME]` takes the keys of `[models]` for one model.
@@ -59,6 +65,48 @@ class Predictions:
     """Seconds between two times that a server moves what it answered from the journal into Parquet files."""
 
 
+_AMOUNTS = {"output_budget": "size", "max_body": "size"} | dict.fromkeys(
+    ("kernel_start_timeout", "timeout", "read_timeout", "compact_every"), "duration"
+)
+"""Keys whose values are sizes or durations, both of more than nothing."""
+
+
+@dataclass(frozen=True)
+class Serving:
+    """Where `workbench serve` listens, and how much it takes of one request and of all."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    """0: one that is free."""
+    workers: int = 1
+    hosts: tuple[str, ...] = ()
+    """Names under which others reach the server, as through a proxy: with any of them, API keys are required."""
+    max_body: int = 8_000_000
+    """Bytes."""
+    max_rows: int = 10_000
+    max_columns: int = 1_000
+    max_text: int = 10_000
+    """Characters of one value."""
+    max_waiting: int = 256
+    """Requests that one worker has in hand at a time."""
+    timeout: float = 30.0
+    """Seconds from the request's head to its answer."""
+    read_timeout: float = 10.0
+    """Seconds for a request's head to arrive, and as many for its body."""
+
+
+@dataclass(frozen=True)
+class CanaryLimits:
+    """When a canary is taken back; see serving.guard."""
+
+    max_errors: int = 3
+    max_refused: float = 0.05
+    """Of its requests, 0 to 1."""
+    max_slowdown: float = 3.0
+    """Times the champion's seconds."""
+    min_batches: int = 50
+
+
 @dataclass(frozen=True)
 class Project:
     """One project's places and settings. Paths are absolute; URLs are SQLAlchemy's and MLflow's."""
@@ -79,6 +127,10 @@ class Project:
     """People by role. Empty: nobody was named, so whoever works here may do everything."""
     policies: Mapping[str, str] = field(default_factory=dict)
     """Promotion policy by model; the default is under ''."""
+    scheduler: str = ""
+    """Address of the Dask scheduler that `--executor dask` uses; empty: processes on this machine."""
+    serve: Serving = field(default_factory=Serving)
+    canary: CanaryLimits = field(default_factory=CanaryLimits)
     predictions: Predictions = Predictions()
 
     @property
@@ -194,6 +246,9 @@ def read_project(root: Path) -> Project:
         file=file,
         roles={role: tuple(people) for role, people in values["roles"].items()} if "roles" in tables else {},
         policies=_policies(values["models"]),
+        scheduler=values["executor"]["scheduler"],
+        serve=_serving(values["serve"]),
+        canary=CanaryLimits(**values["canary"]),
         predictions=Predictions(
             durability=values["predictions"]["durability"],
             keep_days=values["predictions"]["keep_days"],
@@ -246,6 +301,15 @@ def _policies(models: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
+def _serving(values: Mapping[str, Any]) -> Serving:
+    amounts = {key: _amount(key, values[key]) for key in ("max_body", "timeout", "read_timeout")}
+    return Serving(**{**values, **amounts, "hosts": tuple(values["hosts"])})
+
+
+def _amount(key: str, value: str | float) -> float:
+    return parse_size(value) if _AMOUNTS[key] == "size" else parse_duration(value)
+
+
 def _model_problems(model: str, table: Mapping[str, Any], file: Path, text: str) -> list[Problem]:
     """What is wrong with one `[models.NAME]`."""
     problems = []
@@ -261,7 +325,7 @@ def _check(section: str, key: str, value: object) -> str | None:
     known = DEFAULTS[section]
     if key not in known:
         return f"unknown key{did_you_mean(key, known)}"
-    if section == "roles":
+    if section == "roles" or key == "hosts":
         if isinstance(value, list) and all(isinstance(name, str) and name for name in value):
             return None
         return f'{value!r} is not a list of names; expected such as ["ada", "grace"]'
@@ -269,10 +333,9 @@ def _check(section: str, key: str, value: object) -> str | None:
         return f"{value!r} is not a policy{did_you_mean(str(value), POLICIES)}"
     if key == "durability" and value not in DURABILITIES:
         return f"{value!r} is not a durability{did_you_mean(str(value), DURABILITIES)}"
-    if key in {"output_budget", "kernel_start_timeout", "compact_every"}:
-        parse = parse_size if key == "output_budget" else parse_duration
+    if key in _AMOUNTS:
         try:
-            amount = parse(value if isinstance(value, str | int | float) else repr(value))
+            amount = _amount(key, value if isinstance(value, str | int | float) else repr(value))
         except ValueError as error:
             return str(error)
         return None if amount else f"{value!r} is not more than nothing"
@@ -281,8 +344,32 @@ def _check(section: str, key: str, value: object) -> str | None:
         return f"{value!r} is {type(value).__name__}; expected {expected.__name__}"
     if expected is int and isinstance(value, int) and value < 0:
         return f"{value} is negative; expected 0 or more"
+    if section == "serve":
+        return _check_serving(key, value)
+    if section == "canary":
+        return _check_canary(key, value)
     if key == "name" and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", str(value)):
         return f"'{value}' is not a project's name; expected letters, digits, '.', '_' and '-'"
+    return None
+
+
+def _check_serving(key: str, value: Any) -> str | None:
+    if key in ("workers", "max_rows", "max_columns", "max_text", "max_waiting") and value == 0:
+        return "0 would refuse every request; expected 1 or more"
+    if key == "port" and value > 65_535:
+        return f"{value} is not a port; expected 0 to 65535 (0: one that is free)"
+    if key == "host" and not value:
+        return "'' is not an address; expected such as 127.0.0.1"
+    return None
+
+
+def _check_canary(key: str, value: Any) -> str | None:
+    if key == "max_refused" and not 0 <= value <= 1:
+        return f"{value} is no share; expected 0 to 1"
+    if key == "max_slowdown" and not value >= 1:
+        return f"{value} would take every canary back; expected 1 or more"
+    if key in ("max_errors", "min_batches") and value == 0:
+        return "0 would take every canary back; expected 1 or more"
     return None
 
 

@@ -13,8 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
-Kind = Literal["promote", "rollback", "retire", "reject", "foreign", "repair"]
-"""`foreign`: the alias was moved by somebody else. `repair`: a move that was cut short was finished or undone."""
+Kind = Literal["promote", "rollback", "retire", "reject", "foreign", "repair", "canary", "shadow"]
+"""`foreign`: the alias was moved by somebody else. `repair`: a move that was cut short was finished or undone. `canary`
+and `shadow`: a version is tried beside the champion from here on; without a version, none is any more."""
 
 Phase = Literal["intent", "done", "failed"]
 MOVES: tuple[Kind, ...] = ("promote", "rollback", "retire")
@@ -89,6 +90,18 @@ class Standing:
     overrides: Mapping[int, Entry] = field(default_factory=dict)
     """Versions that were once promoted against their verdict: marked for ever."""
     periods: tuple[Period, ...] = ()
+    canary: Entry | None = None
+    """The version that answers a share of the requests, until it is promoted, rejected, retired or taken back."""
+    taken_back: Entry | None = None
+    """What a server said when it took the last canary back, until another is tried or the champion moves."""
+    shadow: Entry | None = None
+    """The version that is asked what others are asked, and whose answers nobody gets."""
+
+    @property
+    def share(self) -> float:
+        """Of the requests that the canary answers, 0 to 1."""
+        found = self.canary.content.get("share") if self.canary else None
+        return float(found) if isinstance(found, int | float) else 0.0
 
     @property
     def former(self) -> frozenset[int]:
@@ -201,11 +214,24 @@ def _after(now: Standing, entry: Entry) -> Standing:
     if entry.kind == "foreign":
         back = entry.version == now.champion
         return replace(now, alias=entry.version, foreign=None if back else entry)
+    if entry.kind == "canary":
+        ended = entry if entry.version is None and "taken_back" in entry.content else None
+        return replace(now, canary=None if entry.version is None else entry, taken_back=ended)
+    if entry.kind == "shadow":
+        return replace(now, shadow=None if entry.version is None else entry)
     if entry.version is not None and entry.kind == "reject":
-        return replace(now, rejected={**now.rejected, entry.version: entry})
+        return _untried(replace(now, rejected={**now.rejected, entry.version: entry}), entry.version)
     if entry.version is not None and entry.kind == "retire":
-        return replace(now, retired={**now.retired, entry.version: entry})
+        return _untried(replace(now, retired={**now.retired, entry.version: entry}), entry.version)
     return now
+
+
+def _untried(now: Standing, version: int | None) -> Standing:
+    """Without that version among those that are tried: it is champion now, or nobody wants it any more."""
+    canary, shadow = (
+        None if tried is None or tried.version == version else tried for tried in (now.canary, now.shadow)
+    )
+    return replace(now, canary=canary, shadow=shadow)
 
 
 def _moved(now: Standing, begun: Entry, closing: Entry) -> Standing:
@@ -220,6 +246,7 @@ def _moved(now: Standing, begun: Entry, closing: Entry) -> Standing:
     moved = replace(
         now, champion=target, made_by=begun, closed_by=closing, alias=target, foreign=None, periods=periods
     )
+    moved = replace(_untried(moved, begun.version), taken_back=None)
     if begun.kind == "retire" and begun.version is not None:
         return replace(moved, retired={**now.retired, begun.version: begun})
     if begun.kind == "promote" and begun.version is not None:

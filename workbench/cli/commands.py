@@ -17,6 +17,8 @@ _MODULES = {
     "runs": "runs",
     "models": "models",
     "score": "score",
+    "serve": "serve",
+    "keys": "keys",
     "predictions": "predictions",
     "outcomes": "outcomes",
     "contract": "contract",

@@ -66,12 +66,14 @@ def checked(client: Any, model: str, version: int | None = None) -> list[Version
         "rollback": f"{_HOME}:rollback",
         "history": f"{_HOME}:history",
         "retire": f"{_HOME}:retire",
+        "canary": "trials:canary",
+        "shadow": "trials:shadow",
     },
 )
 def command() -> None:
     """Judge model versions and decide which one serves.
 
-    list (the default), show, compare; promote, reject, rollback, retire; history.
+    list (the default), show, compare; promote, reject, rollback, retire; canary, shadow; history.
     """
 
 

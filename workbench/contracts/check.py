@@ -185,6 +185,7 @@ def _conclude(
         breaches=tuple(breaches),
         stops=tuple(stops),
         warnings=tuple(warnings),
+        skews=tuple(found),
     )
 
 

@@ -75,6 +75,8 @@ class Checked:
     """Every rule that was checked, whether or not a row breaks it, in the order of reasons."""
     stops: tuple[str, ...]
     warnings: tuple[str, ...]
+    skews: tuple[Skew, ...] = field(default=(), repr=False)
+    """What is wrong with whole columns and the whole set, as values; `stops` and `warnings` say it in words."""
 
     @cached_property
     def kept(self) -> pd.DataFrame:

@@ -18,6 +18,7 @@ from workbench.contracts.contract import Column, Contract, read_contract
 from workbench.contracts.result import Checked
 from workbench.digests import digest_file
 from workbench.errors import BadInput, ContractError, ModelError
+from workbench.missing import as_served
 from workbench.registry import Loaded
 
 NO_CONTRACT = "none"
@@ -27,6 +28,10 @@ _TYPES = {
     "datetime": "datetime",
 }  # fmt: skip
 """Types of a contract by those of MLflow's signatures."""
+
+
+class NotFinite(ModelError):  # noqa: N818 - reads as the condition it is
+    """A model gives NaN or an infinity where a probability is expected."""
 
 
 @dataclass(frozen=True)
@@ -79,13 +84,16 @@ class Scorer:
                 objects
             ):  # a column without any value, decimals, or one of mixed types whose wrong rows are gone
                 given = given.astype(dict.fromkeys(objects, "float64"))
-            answers = np.asarray(self.estimator.predict_proba(given), dtype=np.float64)
+            answers = np.asarray(self.estimator.predict_proba(as_served(given)), dtype=np.float64)
         except (ValueError, TypeError) as error:
             raise ModelError(f"{self.name} cannot score these rows: {error}") from error
-        found = answers[:, 1]
+        return self.finite(answers[:, 1])
+
+    def finite(self, found: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The same (rows,) in one piece. Raises NotFinite where one is no probability."""
         if not np.isfinite(found).all():
             at = int(np.flatnonzero(~np.isfinite(found))[0])
-            raise ModelError(f"{self.name} gives {found[at]} where a probability is expected, in row {at}")
+            raise NotFinite(f"{self.name} gives {found[at]} where a probability is expected, in row {at}")
         return np.ascontiguousarray(found)
 
 

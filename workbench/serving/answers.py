@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from workbench.errors import WorkbenchError
 from workbench.prediction_log.entries import Kind as Kind
 
+NOT_FINITE = "not-finite"
+"""The reason of a refusal when a model gives NaN or an infinity where a probability is expected."""
+
 
 @dataclass(frozen=True)
 class Question:

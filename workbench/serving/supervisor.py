@@ -1,0 +1,295 @@
+"""`workbench serve` itself: one socket, some workers that accept from it, started again when they die.
+
+    Supervisor.run
+    ├── _start    a worker: a process with the socket, told what to serve
+    ├── _wait     a signal, a death, a word from a worker, or the time for something
+    ├── _bury     why it died; when it starts again
+    └── _drain    SIGTERM to all, SIGKILL to who has not ended in time
+
+It imports neither scikit-learn nor pandas: it stays small, and nothing that a model does can hurt it. When it dies, the
+kernel kills its workers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import BadInput
+from workbench.kernels.linux import die_with_parent
+from workbench.kernels.threads import VARIABLES
+from workbench.serving.orders import Orders, Report, read_report
+from workbench.settings import Project, Serving
+
+FIRST_DELAY, LAST_DELAY = 0.1, 10.0
+"""Seconds until a worker that died starts again: twice as many each time, unless it had listened for STEADY seconds."""
+STEADY = 5.0
+DRAIN = 30.0
+"""Seconds that workers have to answer what is in hand when the server ends."""
+BACKLOG = 2048
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Place:
+    """One worker's place: who has it now, and when it is filled again."""
+
+    number: int
+    process: subprocess.Popen[bytes] | None = None
+    line: socket.socket | None = None
+    since: float = 0.0
+    """When it began to listen, by the monotonic clock; 0: it does not yet."""
+    delay: float = FIRST_DELAY
+    again: float = 0.0
+    """When the next one starts, by the monotonic clock."""
+    reports: list[Report] = field(default_factory=list)
+
+
+def listen(serving: Serving) -> socket.socket:
+    """A socket that listens. Raises BadInput when the address is taken or is none."""
+    family = socket.AF_INET6 if ":" in serving.host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((serving.host, serving.port))
+        bound.listen(BACKLOG)
+    except OSError as error:
+        bound.close()
+        where = f"{serving.host}:{serving.port}"
+        raise BadInput(
+            f"cannot listen on {where}: {error.strerror or error}; choose another address: --port NUMBER "
+            "(0: one that is free), --host ADDRESS"
+        ) from error
+    return bound
+
+
+class Supervisor:
+    """Workers on one socket."""
+
+    def __init__(self, project: Project, models: Sequence[str], bound: socket.socket, say: Say) -> None:
+        self._project, self._models, self._bound, self._say = project, tuple(models), bound, say
+        self._places = [Place(number) for number in range(1, project.serve.workers + 1)]
+        self._folder = project.state / "serve" / str(os.getpid())
+        self._selector = selectors.DefaultSelector()
+        self._stops = 0
+        self._listening = False
+        self._tidying: subprocess.Popen[bytes] | None = None
+        self._next_tidy = time.monotonic() + project.predictions.compact_every
+
+    @property
+    def url(self) -> str:
+        host, port = self._bound.getsockname()[:2]
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def run(self) -> int:
+        """Serve until a signal; returns the exit code: 0 when all that was in hand was answered, else 1."""
+        with self._folders(), self._signals():
+            for place in self._places:
+                self._start(place)
+            failed = False
+            while not self._stops and not failed:
+                self._wait(self._next())
+                failed = self._look_after()
+            self._bound.close()
+            drained = self._drain()
+        return 0 if drained and not failed else 1
+
+    def _look_after(self) -> bool:
+        """Bury who died, fill places; True when the first workers did not even begin to listen."""
+        for place in self._places:
+            if place.process is not None and place.process.poll() is not None:
+                self._bury(place)
+            if place.process is None and place.again <= time.monotonic():
+                if not self._listening:
+                    return True
+                self._start(place)
+        self._tidy()
+        return False
+
+    def _tidy(self) -> None:
+        """Have the prediction log compacted, one process at a time."""
+        if self._tidying is not None and self._tidying.poll() is not None:
+            self._tidying = None
+            self._next_tidy = time.monotonic() + self._project.predictions.compact_every
+        if self._tidying is None and self._next_tidy <= time.monotonic():
+            self._tidying = self._begin("workbench.serving.housekeeping", str(self._project.root))
+
+    def _start(self, place: Place) -> None:
+        ours, theirs = socket.socketpair()
+        orders = Orders(
+            root=str(self._project.root), models=self._models, serve=asdict(self._project.serve),
+            listening=self._bound.fileno(), line=theirs.fileno(),
+        )  # fmt: skip
+        place.process = self._begin(
+            "workbench.serving.worker", orders.text(), (self._bound.fileno(), theirs.fileno())
+        )
+        theirs.close()
+        place.line, place.since, place.reports = ours, 0.0, []
+        self._selector.register(ours, selectors.EVENT_READ, place)
+
+    def _begin(self, module: str, argument: str, passed: tuple[int, ...] = ()) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", module, argument],
+            pass_fds=passed,
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            process_group=0,  # Ctrl-C in a terminal is the supervisor's to pass on
+            preexec_fn=partial(die_with_parent, signal.SIGKILL),  # safe: there are no threads here
+        )
+
+    def _environment(self) -> dict[str, str]:
+        """One thread a worker for linear algebra and trees: requests are what runs side by side (LIBRARIES)."""
+        own = dict.fromkeys(VARIABLES, "1") | {"PROMETHEUS_MULTIPROC_DIR": str(self._folder)}
+        return {**os.environ, **own}
+
+    def _next(self) -> float | None:
+        """Seconds until there is something to do by the clock; None: nothing is."""
+        times = [place.again for place in self._places if place.process is None]
+        if self._tidying is None:
+            times.append(self._next_tidy)
+        return max(0.0, min(times) - time.monotonic()) if times else None
+
+    def _wait(self, seconds: float | None) -> None:
+        """For a signal, a death or a word from a worker."""
+        for key, _ in self._selector.select(seconds):
+            if isinstance(key.data, Place):
+                self._hear(key.data)
+            else:
+                key.fileobj.recv(4096)  # type: ignore[union-attr]
+
+    def _hear(self, place: Place) -> None:
+        """A worker says once that it listens, and where its models stand."""
+        assert place.line is not None
+        with contextlib.suppress(ConnectionError):
+            if line := place.line.recv(1_000_000):
+                place.reports, place.since = read_report(line), time.monotonic()
+                self._tell(place)
+                return
+        self._hang_up(place)  # it died: SIGCHLD says so as well
+
+    def _tell(self, place: Place) -> None:
+        for each in place.reports:
+            what = f"version {each.version}" if each.version is not None else "no version"
+            self._say(
+                f"worker {place.number}: '{each.model}' {what}{f' — {each.alert}' if each.alert else ''}"
+            )
+        if not self._listening and all(each.reports for each in self._places):
+            self._listening = True
+            self._say(f"listening on {self.url}; try it: {self.url}/docs")
+
+    def _bury(self, place: Place) -> None:
+        assert place.process is not None
+        code = place.process.returncode
+        self._hang_up(place)
+        self._mark_dead(place.process.pid)
+        if place.since and time.monotonic() - place.since >= STEADY:
+            place.delay = FIRST_DELAY
+        how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        self._say(
+            f"worker {place.number} (process {place.process.pid}) died: {how}; starts again in {place.delay:g} s"
+        )
+        place.process, place.again = None, time.monotonic() + place.delay
+        place.delay = min(place.delay * 2, LAST_DELAY)
+
+    def _hang_up(self, place: Place) -> None:
+        if place.line is not None:
+            self._selector.unregister(place.line)
+            place.line.close()
+            place.line = None
+
+    def _mark_dead(self, pid: int) -> None:
+        """Take what the dead one gauged out of the metrics; what it counted stays."""
+        from prometheus_client.multiprocess import mark_process_dead
+
+        mark_process_dead(pid, str(self._folder))  # type: ignore[no-untyped-call]
+
+    # The end
+
+    def _drain(self) -> bool:
+        """End all workers; True when each ended by itself in time."""
+        if self._tidying is not None:  # what it has not finished is done by the next one
+            self._tidying.kill()
+            self._tidying.wait()
+        running = [place.process for place in self._places if place.process is not None]
+        for process in running:
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(signal.SIGTERM)
+        asked, deadline = self._stops, time.monotonic() + DRAIN
+        while any(process.poll() is None for process in running) and time.monotonic() < deadline:
+            if self._stops > max(asked, 1):  # somebody is in a hurry
+                break
+            self._wait(max(0.0, deadline - time.monotonic()))
+        late = [process for process in running if process.poll() is None]
+        for process in late:
+            process.kill()
+            process.wait()
+        for place in self._places:
+            self._hang_up(place)
+        if late:
+            self._say(f"{len(late)} of {len(running)} workers had to be killed")
+        return not late and all(process.returncode == 0 for process in running)
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Signals come as bytes on a socket, between other things, and not as exceptions in the middle of them."""
+        woken, waker = socket.socketpair()
+        woken.setblocking(False)
+        waker.setblocking(False)
+        before: dict[int, Any] = {}
+        for caught in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+            before[caught] = signal.signal(caught, self._signalled)
+        old = signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
+        self._selector.register(woken, selectors.EVENT_READ, None)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(old)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            self._selector.close()
+            woken.close()
+            waker.close()
+
+    def _signalled(self, number: int, frame: object) -> None:
+        if number != signal.SIGCHLD:
+            self._stops += 1
+
+    @contextmanager
+    def _folders(self) -> Iterator[None]:
+        """A folder for the workers' metrics; those of servers that are gone are removed."""
+        import shutil
+
+        for folder in _stale(self._folder.parent):
+            shutil.rmtree(folder, ignore_errors=True)
+        self._folder.mkdir(parents=True)
+        try:
+            yield
+        finally:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _stale(parent: Path) -> list[Path]:
+    import psutil
+
+    found = parent.iterdir() if parent.is_dir() else ()
+    return [each for each in found if not each.name.isdigit() or not psutil.pid_exists(int(each.name))]
+
+
+def changed(serving: Serving, given: Mapping[str, Any]) -> Serving:
+    """The settings with what the command line says otherwise."""
+    from dataclasses import replace
+
+    return replace(serving, **{name: value for name, value in given.items() if value is not None})

@@ -1,0 +1,136 @@
+"""A version that is tried on real requests: a canary, whose answers are given, or a shadow, whose answers are only noted.
+
+Neither makes a request fail. What a canary cannot answer goes to the champion; what a shadow has no time for is dropped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from workbench.serving.answers import Answer, Kind, Question, Refused
+from workbench.serving.asked import Asked, entry_of
+from workbench.serving.guard import Tally, objection
+from workbench.serving.lane import Bounds, Lane
+from workbench.serving.recording import Recorder
+from workbench.serving.served import Served
+from workbench.settings import CanaryLimits
+
+Answering = Callable[[Served, Kind, Sequence[Asked]], list[Answer | Refused]]
+Finish = Callable[[Sequence[Asked], Sequence[Answer | Refused]], None]
+MOST_WAITING = 200
+"""Questions that may wait for a shadow; more are dropped and counted."""
+
+SHADOW_BOUNDS = Bounds(rows=64, questions=64)
+"""A shadow's batches are short, so that who comes while it answers is not kept waiting."""
+
+LONGEST_WAIT = 0.5
+"""Seconds that a shadow waits for the champion to have nothing to do."""
+
+
+class Canary:
+    """A version that answers a share of the requests, in a lane of its own."""
+
+    def __init__(
+        self,
+        served: Served,
+        answering: Answering,
+        finish: Finish,
+        champion: Callable[[Asked], None],
+        bounds: Bounds,
+    ) -> None:
+        self.served = served
+        self.tally = Tally()
+        self._answering, self._finish, self._champion = answering, finish, champion
+        self._in_hand: dict[int, Asked] = {}
+        self._ended = False
+        self._lane: Lane[Asked] = Lane(f"{served.model}: canary", self._answer, bounds)
+        self._lane.start()
+
+    def takes(self, question: Question, share: float) -> bool:
+        """Whether this question is for the canary: one who asks again is always on the same side."""
+        if question.version is not None:
+            return question.version == self.served.version
+        who = f"{self.served.model}\0{self.served.version}\0{question.sticky or question.request}"
+        digest = hashlib.sha256(who.encode("utf-8", "surrogatepass")).digest()
+        return int.from_bytes(digest[:8], "big") < share * 2**64
+
+    def put(self, asked: Asked) -> None:
+        self._in_hand[id(asked)] = asked
+        self._lane.put(asked)
+
+    def objection(self, champion: Sequence[float], limits: CanaryLimits) -> str:
+        """Why it is to be taken back; '' while it may go on."""
+        return objection(self.tally, champion, limits, time.monotonic())
+
+    def end(self) -> None:
+        """Answer nothing more: what is in hand goes to the champion, also when this one's thread never comes back."""
+        self._ended = True
+        self._lane.end()
+        for key in list(self._in_hand):
+            if (asked := self._in_hand.pop(key, None)) is not None:
+                self._champion(asked)
+
+    def stop(self, timeout: float) -> None:
+        """Answer what is in hand, then end."""
+        self._lane.stop(timeout)
+
+    def _answer(self, batch: Sequence[Asked]) -> None:
+        if self._ended:
+            return
+        tally = self.tally
+        tally.asked += len(batch)
+        began = tally.working_since = time.monotonic()
+        found = self._answering(self.served, "canary", batch)
+        tally.working_since = None
+        tally.seconds.append(time.monotonic() - began)
+        mine, said = [], []
+        for asked, each in zip(batch, found, strict=True):
+            if self._in_hand.pop(id(asked), None) is None:
+                continue  # it was taken back, and the champion has it
+            if isinstance(each, Refused) and asked.question.version is None:
+                if each.reason != "contract":
+                    tally.failure(each)
+                self._champion(replace(asked, refused_by_canary=each.reason == "contract"))
+            else:
+                mine.append(asked)
+                said.append(each)
+        self._finish(mine, said)
+
+
+class Shadow:
+    """A version that is asked what the others are asked, while the champion has nothing to do."""
+
+    def __init__(
+        self, served: Served, answering: Answering, recorder: Recorder, champion_idle: threading.Event
+    ) -> None:
+        self.served = served
+        self._champion_idle = champion_idle
+        self.dropped = 0
+        """Questions that it was not asked, because it had too much to do."""
+        self._answering, self._recorder = answering, recorder
+        self._lane: Lane[Asked] = Lane(f"{served.model}: shadow", self._answer, SHADOW_BOUNDS)
+        self._lane.start()
+
+    def mirror(self, batch: Sequence[Asked]) -> None:
+        for asked in batch:
+            if self._lane.waiting < MOST_WAITING:
+                self._lane.put(Asked(asked.question, None))
+            else:
+                self.dropped += 1
+
+    def end(self) -> None:
+        self._lane.end()
+
+    def stop(self, timeout: float) -> None:
+        self._lane.stop(timeout)
+
+    def _answer(self, batch: Sequence[Asked]) -> None:
+        self._champion_idle.wait(LONGEST_WAIT)
+        found = self._answering(self.served, "shadow", batch)
+        pairs = zip(batch, found, strict=True)
+        if entries := [entry_of(asked, said) for asked, said in pairs if isinstance(said, Answer)]:
+            self._recorder.note(entries)

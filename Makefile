@@ -18,11 +18,11 @@ say = @printf '==> %s\n'
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check fix bench lab app browser clean
+.PHONY: help demo test check fix bench bench-serving lab app browser clean
 
 help: ## say what there is
 	@echo "Targets (each sets up what it needs):"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
 
 demo: $(READY) ## run the flight-delay pipeline on real data and say what came of it
 	$(say) "running the pipeline notebooks/train.yaml; a second run takes everything from the cache"
@@ -59,6 +59,9 @@ fix: $(READY) ## format, repair what ruff can, strip the notebooks' outputs
 
 bench: $(READY) ## measure what the README claims against its peers: ONLY=w1,noop ROUNDS=5; writes reports/bench.md
 	@UV="$(UV)" $(RUN)/python tests/bench $(ONLY) $(if $(ROUNDS),--rounds $(ROUNDS))
+
+bench-serving: $(READY) ## measure online and batch against their peers: ONLY=race,skew; writes reports/bench-serving.md
+	@UV="$(UV)" $(RUN)/python tests/bench/serving $(ONLY) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 lab: $(READY) ## JupyterLab with warm kernels on the notebooks, on this machine only
 	@$(RUN)/workbench lab

@@ -88,6 +88,38 @@ def test_what_the_trained_model_itself_says(scoring: Project, run: Run, tmp_path
     assert (probabilities("out.parquet") == model.predict_proba(table[["x", "k"]])[:, 1]).all()
 
 
+@pytest.mark.parametrize("algorithm", ["logistic", "boosting"])
+def test_missing_text_is_the_same_to_the_model_from_parquet_and_csv_as_in_training(
+    scoring: Project, run: Run, algorithm: str
+) -> None:
+    """The encoders of scikit-learn take None and NaN for two categories: one that is known, one that is not."""
+    from tests.registered import deliver, relative
+    from workbench.ledger import Ledger
+    from workbench.modeling import make_estimator, save_mlflow_model
+
+    generator = np.random.default_rng(0)
+    table = rows(3_000)
+    table["k"] = generator.choice(np.array(["a", "b", None], dtype=object), 3_000)
+    table["late"] = table["k"].isna().astype(int)
+    table.to_parquet("in.parquet")
+    table.to_csv("in.csv", index=False)
+    table.astype({"k": "category"}).to_parquet("coded.parquet")
+    features = pd.read_parquet("in.parquet")[["x", "k"]]
+    model = make_estimator(algorithm, features, max_iter=100).fit(features, table["late"])
+    save_mlflow_model(model, scoring.root / "gaps", features)
+    contract = scoring.root / "gaps.yaml"
+    contract.write_text(
+        "contract: gaps\ncolumns:\n  x: {type: float}\n  k: {type: category, values: [a, b], nullable: true}\n"
+    )
+    with Ledger.open(scoring) as ledger:
+        deliver(scoring, ledger, scoring.root / "gaps", 8, contract=relative(contract, scoring))
+    trained = model.predict_proba(features)[:, 1]
+    assert trained[table["k"].isna()].min() > 0.9 > 0.1 > trained[table["k"].notna()].max()
+    for name in ("in.parquet", "in.csv", "coded.parquet"):
+        run(name, f"{name}.out.parquet", version=8)
+        np.testing.assert_allclose(probabilities(f"{name}.out.parquet"), trained, rtol=0, atol=1e-12)
+
+
 def test_a_part_says_what_it_was_made_of(scoring: Project, run: Run) -> None:
     rows(10).to_parquet("in.parquet")
     scored = run("in.parquet", "out.parquet", keep=("id", "late"))

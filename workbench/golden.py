@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import ModelError
+from workbench.missing import as_served
 
 FILE = "golden.json"
 ROWS = 20
@@ -37,10 +38,14 @@ class Replay:
 
 def requests(model: Any, features: pd.DataFrame, rows: int = ROWS) -> str:
     """JSON with `columns`, `inputs` (rows × columns) and `outputs` (rows × classes): rows spread over `features`,
-    those with most missing values among them, and what `model.predict_proba` says to them."""
+    those with most missing values among them, and what `model.predict_proba` says to them.
+
+    Raises ModelError for a model that learned from another form of what is missing than it would be served with.
+    """
     spread = np.linspace(0, len(features) - 1, num=min(rows, len(features))).astype(int)
     emptiest = np.argsort(-features.isna().sum(axis=1).to_numpy(), kind="stable")[:2]
     chosen = np.unique(np.concatenate([spread, emptiest]))
+    _refuse_another_form(model, features.iloc[chosen])
     sample = json.loads(features.iloc[chosen].to_json(orient="split", index=False, double_precision=15))
     content = {"columns": sample["columns"], "inputs": sample["data"]}
     content["outputs"] = model.predict_proba(frame_of(content)).tolist()
@@ -76,10 +81,24 @@ def read_golden(content: str) -> Mapping[str, Any]:
 
 
 def frame_of(golden: Mapping[str, Any]) -> pd.DataFrame:
-    """The inputs of golden requests as the model takes them: numbers as float64 with NaN for what is missing."""
+    """The inputs of golden requests as the model takes them: numbers as float64, what is missing as `missing` says."""
     frame = pd.DataFrame(golden["inputs"], columns=golden["columns"])
     numeric = [name for name in frame.columns if _numeric(frame[name])]
-    return frame.astype(dict.fromkeys(numeric, "float64")).where(lambda each: each.notna(), np.nan)
+    return as_served(frame.astype(dict.fromkeys(numeric, "float64")))
+
+
+def _refuse_another_form(model: Any, rows: pd.DataFrame) -> None:
+    served = as_served(rows)
+    if served is rows:
+        return
+    wrong = np.flatnonzero((model.predict_proba(rows) != model.predict_proba(served)).any(axis=1))
+    if len(wrong):
+        row = rows.iloc[wrong[0]]
+        names = ", ".join(f"'{name}'" for name in rows.columns[row.isna().to_numpy()])
+        raise ModelError(
+            f"this model was fitted on a table with another form of what is missing ({names}) than it is served with, and "
+            "answers differently: read its table from Parquet, or fit it on workbench.missing.as_served(table)"
+        )
 
 
 def _numeric(column: pd.Series[Any]) -> bool:

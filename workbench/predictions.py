@@ -10,7 +10,9 @@ one = predictions.find(project, "0195a3…-0")
 from __future__ import annotations
 
 from workbench.prediction_log.finding import Prediction, find
-from workbench.prediction_log.outcomes import Imported, add_outcomes
+from workbench.prediction_log.importing import import_outcomes
+from workbench.prediction_log.intake import Imported
+from workbench.prediction_log.outcomes import add_outcomes
 from workbench.prediction_log.reading import read
 
-__all__ = ["Imported", "Prediction", "add_outcomes", "find", "read"]
+__all__ = ["Imported", "Prediction", "add_outcomes", "find", "import_outcomes", "read"]

@@ -114,7 +114,12 @@ def locate(project: Project, ledger: Ledger, model: str, which: str | int = ALIA
     """
     at = place(project, ledger, model, which)
     folder = at.folder or _fetch(project, at)
-    what = f"version {at.version} of '{model}'"
+    return verified(at, folder, ledger_trail.attached(ledger, model, at.version))
+
+
+def verified(at: Place, folder: Path, attached: Mapping[str, str]) -> Located:
+    """The version in `folder`, if its files are those of its digest and its attachments have these. Raises ModelError."""
+    what = f"version {at.version} of '{at.model}'"
     if not folder.is_dir():
         raise ModelError(f"{what} is not where it was registered: '{folder}' is gone; run its pipeline again")
     inspected = inspect_folder(folder, TRUSTED_TYPES)
@@ -124,24 +129,28 @@ def locate(project: Project, ledger: Ledger, model: str, which: str | int = ALIA
             f"(digest {inspected.digest[:12]}…, expected {at.digest[:12]}…; '{folder}')"
         )
     attachments = {}
-    for file, digest in ledger_trail.attached(ledger, model, at.version).items():
+    for file, digest in attached.items():
         if inspected.attachments.get(file) != digest:
             wrong = "was changed" if file in inspected.attachments else "is missing"
             raise ModelError(f"{what} is refused: its {file} {wrong} since it was attached ('{folder}')")
         attachments[file] = folder / ATTACHMENTS / file
     signature = _signature(inspected.description)
-    return Located(model, at.version, at.digest, folder, signature, attachments, inspected)
+    return Located(at.model, at.version, at.digest, folder, signature, attachments, inspected)
 
 
 def load(project: Project, model: str, which: str | int = ALIAS, ledger: Ledger | None = None) -> Loaded:
     """A version by number or alias, verified, looked at, then built. Raises as `locate` does."""
-    from workbench.modeling import build
-
     if ledger is None:
         with Ledger.open(project) as opened:
             return load(project, model, which, opened)
-    found = locate(project, ledger, model, which)
-    estimator = build(found.inspected.model, f"version {found.version} of '{model}'")
+    return built(locate(project, ledger, model, which))
+
+
+def built(found: Located) -> Loaded:
+    """The same with its fitted Pipeline. Raises ModelError when there is none that can be read."""
+    from workbench.modeling import build
+
+    estimator = build(found.inspected.model, f"version {found.version} of '{found.model}'")
     return Loaded(**vars(found), estimator=estimator)
 
 

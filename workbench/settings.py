@@ -28,6 +28,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "ledger": {"url": ""},
     "mlflow": {"enabled": True, "tracking_uri": "", "artifacts": ""},
     "gc": {"keep_runs": 50, "keep_days": 30},
+    "executor": {"scheduler": ""},
     "roles": {"viewer": (), "operator": (), "approver": (), "admin": ()},
     "models": {"policy": "manual"},
     "serve": {
@@ -126,6 +127,8 @@ class Project:
     """People by role. Empty: nobody was named, so whoever works here may do everything."""
     policies: Mapping[str, str] = field(default_factory=dict)
     """Promotion policy by model; the default is under ''."""
+    scheduler: str = ""
+    """Address of the Dask scheduler that `--executor dask` uses; empty: processes on this machine."""
     serve: Serving = field(default_factory=Serving)
     canary: CanaryLimits = field(default_factory=CanaryLimits)
     predictions: Predictions = Predictions()
@@ -243,6 +246,7 @@ def read_project(root: Path) -> Project:
         file=file,
         roles={role: tuple(people) for role, people in values["roles"].items()} if "roles" in tables else {},
         policies=_policies(values["models"]),
+        scheduler=values["executor"]["scheduler"],
         serve=_serving(values["serve"]),
         canary=CanaryLimits(**values["canary"]),
         predictions=Predictions(

@@ -25,7 +25,7 @@ PACKAGES = (
 
 def markdown(results: Sequence[Result], rounds: int, load_before: str) -> str:
     """The whole report."""
-    lines = ["# Benchmarks", "", *_machine(rounds, load_before)]
+    lines = ["# Benchmarks", "", *machine(rounds, load_before)]
     for result in results:
         lines += ["", f"## {result.title}", "", *_table(result), *_verdicts(result)]
         lines += ["", *result.notes] if result.notes else []
@@ -43,7 +43,8 @@ def missed(results: Sequence[Result]) -> list[str]:
     return bad
 
 
-def _machine(rounds: int, load_before: str) -> Iterator[str]:
+def machine(rounds: int, load_before: str) -> Iterator[str]:
+    """What it was measured on, and by which versions."""
     cpu = next(
         (line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
         platform.machine(),

@@ -36,6 +36,25 @@ def broken(checked: Checked) -> dict[str, int]:
     return {breach.rule: breach.count for breach in checked.breaches if breach.count}
 
 
+@pytest.mark.parametrize("copies", [1, 40])
+@pytest.mark.parametrize(
+    "column", [{"values": ["a", "b"]}, {"pattern": "[a-c]"}, {"values": ["a"], "nullable": True}]
+)
+def test_a_categorical_is_judged_as_its_texts_are(copies: int, column: dict[str, Any]) -> None:
+    agreed = contract(
+        {"x": {"type": "category" if "values" in column else "text", **column}}, rules={"no b": 'x != "b"'}
+    )
+    texts = pd.Series(["a", None, "b", "d"] * copies, dtype=object)
+    plain = check(texts.to_frame("x"), agreed)
+    of_more = pd.Categorical(texts, categories=["unused", "d", "b", "a", *map(str, range(200))])
+    for coded in (texts.astype("category"), pd.Series(of_more)):
+        found = check(coded.to_frame("x"), agreed)
+        assert broken(found) == broken(plain)
+        assert found.reasons.tolist() == plain.reasons.tolist()
+        assert [each.examples for each in found.breaches] == [each.examples for each in plain.breaches]
+    assert broken(plain)["no b"] == copies
+
+
 @pytest.mark.parametrize(
     ("column", "values", "expected"),
     [

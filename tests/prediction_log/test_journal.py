@@ -20,10 +20,11 @@ from tests.logged import MODEL, NOON, entry, ids
 from workbench.errors import BadInput, LogError
 from workbench.prediction_log.compaction import compact
 from workbench.prediction_log.encoding import Stored, encode
-from workbench.prediction_log.journal import FILE, broken_journals, snapshot
+from workbench.prediction_log.journal import broken_journals
 from workbench.prediction_log.log import PredictionLog
 from workbench.prediction_log.places import log_folder
 from workbench.prediction_log.reading import read
+from workbench.prediction_log.snapshot import FILE, snapshot
 from workbench.prediction_log.tables import table_of
 from workbench.settings import Project
 

@@ -18,10 +18,12 @@ from workbench.contracts.contract import contract_of
 from workbench.errors import BadInput
 from workbench.prediction_log.compaction import Limits, compact
 from workbench.prediction_log.entries import key_text
+from workbench.prediction_log.importing import import_outcomes
+from workbench.prediction_log.intake import Imported
 from workbench.prediction_log.joining import Outcomes
 from workbench.prediction_log.labels import Labelling
 from workbench.prediction_log.log import PredictionLog
-from workbench.prediction_log.outcomes import Imported, add_outcomes, import_outcomes
+from workbench.prediction_log.outcomes import add_outcomes
 from workbench.prediction_log.reading import read
 from workbench.settings import Project
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 from pathlib import Path
 
@@ -162,3 +163,43 @@ def test_without_ledger_and_files_the_last_good_copy_goes_on(scoring: Project, r
             await until(engine, lambda now: now.alert == "")
 
     asyncio.run(lose_everything())
+
+
+def test_a_worker_that_begins_without_the_ledger_serves_what_served_last(
+    scoring: Project, reviewer: Reviewer
+) -> None:
+    database = database_file(scoring.ledger_url)
+    assert database is not None
+
+    async def begin_twice() -> None:
+        async with running(scoring) as engine:
+            assert engine.models()[MODEL].version == WITH_CONTRACT
+        reviewer.close()
+        for ending in ("", "-wal", "-shm"):
+            database.with_name(database.name + ending).unlink(missing_ok=True)
+        async with running(scoring) as engine:
+            now = engine.models()[MODEL]
+            assert (now.version, now.ready) == (WITH_CONTRACT, True)
+            assert "cannot be read" in now.alert
+            assert (await engine.ask(one())).version == WITH_CONTRACT
+        with Ledger.open(scoring):  # a new one, which knows of no champion: the marker does
+            pass
+        async with running(scoring) as engine:
+            now = engine.models()[MODEL]
+            assert (now.version, now.ready) == (WITH_CONTRACT, True)
+            assert "was cut or replaced" in now.alert
+        notes = folder_of_note(scoring)
+        notes.chmod(0o644)
+        notes.write_text("changed")
+        async with running(scoring) as engine:
+            now = engine.models()[MODEL]
+            assert (now.version, now.ready) == (None, False)
+            assert "what served last cannot serve" in now.alert
+
+    asyncio.run(begin_twice())
+
+
+def folder_of_note(project: Project) -> Path:
+    """A file of the version that served last."""
+    noted = json.loads((project.store / "served" / f"{MODEL}.json").read_text())
+    return project.root / noted["folder"] / "notes.txt"

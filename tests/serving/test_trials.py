@@ -193,3 +193,20 @@ def test_only_a_version_that_passed_its_gates_is_a_canary(scoring: Project, revi
     )
     reviewer.promotions.reject(MODEL, LOGISTIC, ADA, reason="no")
     assert standing(MODEL, ledger_trail.entries(reviewer.ledger, MODEL)).shadow is None
+
+
+def test_who_comes_when_a_canary_has_just_ended_is_answered_by_the_champion(
+    scoring: Project, trials: Trials
+) -> None:
+    async def come_late() -> None:
+        async with running(scoring) as engine:
+            trials.begin(MODEL, LOGISTIC, ADA, "canary", share=1.0)
+            await until(engine, lambda now: now.canary == LOGISTIC)
+            model = engine._models[MODEL]
+            cast = model.cast
+            model.try_canary(None)
+            model.cast = cast  # as who asks has seen it before the canary ended
+            asked = model.ask(one())
+            assert (await asked).version == WITH_CONTRACT
+
+    asyncio.run(come_late())

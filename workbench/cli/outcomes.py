@@ -12,7 +12,7 @@ from workbench.cli.options import json_option
 from workbench.errors import BadInput, did_you_mean
 
 if TYPE_CHECKING:
-    from workbench.prediction_log.outcomes import Imported
+    from workbench.prediction_log.intake import Imported
     from workbench.settings import Project
 
 
@@ -31,7 +31,7 @@ def import_file(file: Path, model: str | None, as_json: bool) -> int:
     FILE has the label under its name, or as `outcome`, and `id` with prediction ids, or all key columns of the contract.
     Importing it again changes nothing. Exit code 1 when no row of it belongs to a prediction.
     """
-    from workbench.prediction_log.outcomes import import_outcomes
+    from workbench.prediction_log.importing import import_outcomes
     from workbench.settings import find_project
 
     project = find_project()

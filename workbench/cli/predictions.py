@@ -126,10 +126,10 @@ def _warn_of(broken: list[Path]) -> None:
 
 
 def _print_cause(cause: Cause) -> None:
-    from workbench.cli.printing import print_table, seconds
+    from workbench.cli.printing import print_table
 
     found = cause.prediction
-    took = f", in {seconds(found.latency)}" if found.latency is not None else ""
+    took = f", in {found.latency * 1000:.1f} ms" if found.latency is not None else ""
     caller = f", for {found.caller}" if found.caller else ""
     click.echo(f"prediction {found.id}")
     click.echo(

@@ -13,7 +13,9 @@ import click
 from workbench.cli.options import json_option
 
 if TYPE_CHECKING:
+    from workbench.scoring.cluster import Cluster
     from workbench.scoring.result import Progress, Scored
+    from workbench.settings import Project
 
 
 @click.command("score")
@@ -32,11 +34,23 @@ if TYPE_CHECKING:
 @click.option(
     "--no-contract", is_flag=True, help="Check nothing but the names and types that the model was trained on."
 )
+@click.option(
+    "--executor",
+    type=click.Choice(["local", "dask"]),
+    default="local",
+    show_default=True,
+    help="Part after part in this process, or many at a time on a Dask cluster: the same bytes.",
+)
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="The cluster's, such as tcp://host:8786. Default: executor.scheduler, else processes on this machine.",
+)
 @click.option("--no-log", is_flag=True, help="Leave it out of the prediction log, as for a trial.")
 @json_option
 def command(
     model: str, inputs: tuple[str, ...], output: Path, version: str, keep: tuple[str, ...], no_contract: bool,
-    no_log: bool, as_json: bool,
+    executor: str, scheduler: str | None, no_log: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Score INPUT, a Parquet or CSV file, into OUTPUT, a Parquet file.
 
@@ -47,9 +61,11 @@ def command(
     from workbench.scoring.plan import Asked
     from workbench.settings import find_project
 
+    project = find_project()
     asked = Asked(model, inputs, output, version, keep, not no_contract, not no_log)
+    cluster = _cluster(project, executor, scheduler)
     with _display(as_json) as listen:
-        scored = score(find_project(), asked, listen)
+        scored = score(project, asked, listen, cluster=cluster)
     if as_json:
         from workbench.cli.printing import print_json
 
@@ -57,6 +73,16 @@ def command(
     else:
         _print_scored(scored)
     return 1 if scored.counts.read and not scored.counts.scored else 0
+
+
+def _cluster(project: Project, executor: str, scheduler: str | None) -> Cluster | None:
+    from workbench.scoring.cluster import Cluster
+
+    if executor == "local":
+        if scheduler is not None:
+            raise click.UsageError("--scheduler is for --executor dask")
+        return None
+    return Cluster(project.scheduler if scheduler is None else scheduler, project.workers)
 
 
 @contextmanager

@@ -32,7 +32,8 @@ def command(models: tuple[str, ...], host: str | None, port: int | None, workers
 
     from workbench.cli.printing import counted
     from workbench.serving.http.api_keys import refuse_open_door
-    from workbench.serving.supervisor import Supervisor, changed, listen
+    from workbench.serving.listening import changed, listen
+    from workbench.serving.supervisor import Supervisor
     from workbench.settings import find_project
 
     project = find_project()

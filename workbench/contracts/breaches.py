@@ -44,9 +44,9 @@ class ColumnChecks:
                     outside |= read.values > self.high
             yield self._breach(frame, _range(column), outside & there)
         if self.allowed is not None:
-            yield self._breach(frame, "is not an allowed value", ~_isin(read.values, self.allowed) & there)
+            yield self._breach(frame, "is not an allowed value", ~_isin(read, self.allowed) & there)
         if (pattern := self.pattern) is not None:
-            matches = _each(read.values, there, lambda text: pattern.fullmatch(text) is not None)
+            matches = _each(read, lambda text: pattern.fullmatch(text) is not None)
             yield self._breach(frame, f"does not match {column.pattern}", ~matches & there)
         if column.unique:
             again = np.zeros(rows, dtype=bool)
@@ -87,21 +87,23 @@ def _range(column: Column) -> str:
     return f"is below {column.min}" if column.max is None else f"is outside {column.min} to {column.max}"
 
 
-def _isin(values: Any, allowed: Any) -> Mask:
+def _isin(read: Values, allowed: Any) -> Mask:
     if isinstance(allowed, frozenset):
-        return _each(values, None, allowed.__contains__)
-    return np.asarray(np.isin(values, allowed))
+        return _each(read, allowed.__contains__)
+    return np.asarray(np.isin(read.values, allowed))
 
 
-def _each(values: Any, there: Mask | None, holds: Any) -> Mask:
+def _each(read: Values, holds: Any) -> Mask:
     """`holds` for each text; every different text is asked once where there are many."""
+    values = read.values
     if len(values) <= 64:
-        asked = range(len(values)) if there is None else np.flatnonzero(there)
         found = np.zeros(len(values), dtype=bool)
-        for row in asked:
+        for row in np.flatnonzero(read.there):
             found[row] = holds(values[row])
         return found
-    codes, different = pd.factorize(values)
+    codes, different = read.coded or pd.factorize(values)
+    if len(different) > len(values):  # categories of a table that these are a few rows of
+        codes, different = pd.factorize(values)
     truths: Mask = np.array([*(holds(text) for text in different), False], dtype=bool)
     return np.asarray(truths[codes])  # a missing value has the code -1
 

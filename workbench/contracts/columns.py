@@ -30,6 +30,8 @@ class Values:
     """Rows whose value is not of the column's type; None for no row."""
     found: str = ""
     """What the column is, where no value in it is of the type: the column as a whole is wrong then."""
+    coded: tuple[NDArray[np.integer[Any]], NDArray[Any]] | None = None
+    """Where the column came with its different texts: (rows,) their numbers, -1 for a missing value, and the texts."""
 
     @property
     def there(self) -> Mask:
@@ -48,6 +50,8 @@ def read_column(series: pd.Series[Any], kind: str) -> Values:
         missing = _missing(series.to_numpy())
     else:
         if isinstance(dtype, pd.CategoricalDtype):
+            if kind in ("text", "category") and _all_texts(dtype.categories):
+                return _coded(series)
             series = pd.Series(np.asarray(series))
         missing = np.asarray(series.isna(), dtype=bool)
         series = _plain(series, series.dtype)
@@ -60,6 +64,16 @@ def read_column(series: pd.Series[Any], kind: str) -> Values:
     if dtype.kind == "O":
         return _objects(series.to_numpy(), missing, kind)
     return Values(_nothing(kind, len(series)), missing, ~missing, str(series.dtype))
+
+
+def _all_texts(categories: pd.Index[Any]) -> bool:
+    return categories.dtype == object and types.infer_dtype(categories) in ("string", "empty")
+
+
+def _coded(series: pd.Series[Any]) -> Values:
+    """A categorical of texts: what is asked of a text is asked of each different one."""
+    codes, texts = series.cat.codes.to_numpy(), series.cat.categories.to_numpy()
+    return Values(np.array([*texts, None], dtype=object)[codes], np.asarray(codes < 0), coded=(codes, texts))
 
 
 def _missing(values: NDArray[Any]) -> Mask:

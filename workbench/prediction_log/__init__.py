@@ -6,14 +6,18 @@ similar             which training rows are most like a row
 log                 what a server writes to: durable when `append` returns
 finding             one prediction by its id
 overview            what there is of each model
+importing           outcomes from a file
 outcomes            labels that come later, joined by prediction id or by key columns
+intake              outcomes as they were given, and what becomes of each
 compaction          from the journal into Parquet by model and day; small files into bigger ones; retention
 batches             what batch scoring writes: each part becomes a file of the log, once
-reading             batches of rows by time, version and kind, while others write
+reading             batches of rows, while others write
+asking              which rows: by time, version and kind
 matching            which outcome belongs to which prediction
 labels              what an outcome of a model may be
 joining             the newest outcome of every prediction of a day
 journal             SQLite, one file for each project, many writers
+snapshot            the journal at one moment
 files  places       Parquet, whole or not there; where everything is, and which file holds what
 tables              rows as typed columns, and tables of different columns made alike
 encoding            entries as rows of the journal, and back into typed columns

@@ -24,7 +24,7 @@ from workbench.errors import LogError
 from workbench.locks import locked
 from workbench.prediction_log.encoding import Stored
 from workbench.prediction_log.files import LogWriter
-from workbench.prediction_log.journal import FILE, Journal
+from workbench.prediction_log.journal import Journal
 from workbench.prediction_log.places import (
     LogFile,
     Span,
@@ -41,6 +41,7 @@ from workbench.prediction_log.places import (
     span_name,
     spans,
 )
+from workbench.prediction_log.snapshot import FILE
 from workbench.prediction_log.tables import conformed, outcome_schema, table_of, unified
 from workbench.settings import Project
 

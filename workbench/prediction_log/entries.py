@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -57,6 +58,11 @@ def split_id(text: str) -> tuple[str, int]:
             f"'{text}' is no prediction id; expected 32 hexadecimal digits, '-' and the row's number"
         )
     return match[1], int(match[2])
+
+
+def whole_micros(moment: float) -> float:
+    """Seconds since the epoch without what is less than a microsecond: files keep no more, and a day ends in both alike."""
+    return math.floor(moment * 1e6) / 1e6
 
 
 def key_text(value: Any) -> str | None:

@@ -70,7 +70,8 @@ class LogWriter:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._hidden.replace(self.path)
-            _to_disk(self.path.parent)
+            if os.name != "nt":  # where a folder cannot be opened
+                _to_disk(self.path.parent)
         except OSError as error:
             raise _unwritable(self.path, error) from error
 

@@ -11,16 +11,17 @@ from typing import Any
 from workbench.errors import BadInput, LogError
 from workbench.prediction_log.entries import prediction_id, split_id
 from workbench.prediction_log.joining import all_outcomes
-from workbench.prediction_log.journal import snapshot
 from workbench.prediction_log.places import (
     current,
     day_folder,
     days,
     files_in,
     find_batch,
+    made_on,
     models,
-    split_days,
+    near,
 )
+from workbench.prediction_log.snapshot import snapshot
 from workbench.prediction_log.tables import INPUT, KEY, table_of
 from workbench.settings import Project
 
@@ -99,8 +100,9 @@ def _in_files(project: Project, request: str, row: int, *, only_likely: bool) ->
         if batch:
             yield from _in_file(batch, request, row)
             continue
-        near, far = split_days(days(project, model), request)
-        for day in near if only_likely else [*near, *far]:
+        known = days(project, model)
+        likely = near(known, made_on(request))
+        for day in likely if only_likely else dict.fromkeys([*likely, *known]):
             files = current(files_in(day_folder(project, model, day)), "predictions")
             if found := [each for file in files for each in _in_file(file.path, request, row)]:
                 yield from found

@@ -7,28 +7,23 @@ numbers in the files' names.
 
 from __future__ import annotations
 
-import math
 import os
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
-from datetime import date, timedelta
 from pathlib import Path
 
 from workbench.errors import LogError
 from workbench.locks import locked
-from workbench.prediction_log.encoding import Shape, Stored, encode, read_shape
-from workbench.prediction_log.entries import Logged
+from workbench.prediction_log.encoding import Shape, Stored, encode
+from workbench.prediction_log.entries import Logged, whole_micros
 from workbench.prediction_log.places import last_sequence, log_folder
+from workbench.prediction_log.snapshot import FILE, SELECT, WAIT, explained, stored
 from workbench.settings import Project
 
-FILE = "journal.db"
 FORMAT = 1
-WAIT = 30.0
-"""Seconds that a writer waits for others; they take milliseconds each."""
-
 CHECKPOINT = 4_000
 """Pages (of 4 kB) after which a commit moves the write-ahead log into the file, where compaction did not."""
 
@@ -41,8 +36,6 @@ CREATE TABLE entries (
 INSERT INTO sqlite_sequence (name, seq) VALUES ('entries', {{last}});
 PRAGMA user_version = {FORMAT};
 """  # noqa: S608 - a number of ours
-
-_SELECT = """SELECT sequence, text, came, rows, request, body FROM entries JOIN shapes ON shapes.id = shape"""
 
 
 class Journal:
@@ -73,7 +66,7 @@ class Journal:
     def _write(self, rows: Sequence[tuple[tuple[Shape, bytes], Logged]]) -> None:
         with self._writing() as connection:
             values = [
-                (self._shape(connection, shape), each.came, each.rows, each.request, body)
+                (self._shape(connection, shape), whole_micros(each.came), each.rows, each.request, body)
                 for (shape, body), each in rows
             ]
             connection.executemany(
@@ -91,10 +84,10 @@ class Journal:
         """The oldest entries, in order, until they have `rows` rows together."""
         found: list[Stored] = []
         with self._lock, self._translated():
-            cursor = self._ready().execute(f"{_SELECT} ORDER BY sequence")
+            cursor = self._ready().execute(f"{SELECT} ORDER BY sequence")
             with closing(cursor):
                 for row in cursor:
-                    found.append(_stored(row))
+                    found.append(stored(row))
                     rows -= found[-1].rows
                     if rows <= 0:
                         break
@@ -209,74 +202,12 @@ class Journal:
         try:
             yield
         except (sqlite3.Error, OSError) as error:  # TimeoutError is an OSError
-            raise LogError(_explained(self.file, error)) from error
-
-
-@contextmanager
-def snapshot(project: Project) -> Iterator[Snapshot | None]:
-    """The journal as it is now, while others go on writing; None where there is none. Raises LogError."""
-    file = log_folder(project) / FILE
-    if not file.is_file():
-        yield None
-        return
-    try:
-        connection = sqlite3.connect(
-            f"{file.as_uri()}?mode=ro", uri=True, timeout=WAIT, isolation_level=None, check_same_thread=False
-        )
-        with closing(connection) as opened:
-            opened.execute("BEGIN")
-            yield Snapshot(opened)
-    except sqlite3.Error as error:
-        raise LogError(_explained(file, error)) from error
-
-
-class Snapshot:
-    """One moment of the journal."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-        """The first read is what fixes the moment."""
-        found = connection.execute("SELECT id, text FROM shapes WHERE id IN (SELECT shape FROM entries)")
-        self.shapes = {int(id_): read_shape(text) for id_, text in found}
-        """What its entries have in common."""
-
-    def of_request(self, request: str) -> Iterator[Stored]:
-        """Entries of a request: one, and one more for each version that was asked in the shadow."""
-        yield from map(_stored, self._connection.execute(f"{_SELECT} WHERE request = ?", (request,)))
-
-    def entries(self, model: str, since: float = -math.inf, until: float = math.inf) -> Iterator[Stored]:
-        """Entries of a model that came from `since` to before `until`, in order."""
-        where = f"{self._of(model)} AND came >= ? AND came < ? ORDER BY sequence"
-        yield from map(_stored, self._connection.execute(f"{_SELECT} WHERE {where}", (since, until)))
-
-    def days(self, model: str) -> set[date]:
-        """UTC days on which a model's entries came."""
-        query = "SELECT DISTINCT CAST(came / 86400 AS INTEGER) FROM entries WHERE "
-        found = self._connection.execute(query + self._of(model))
-        return {date(1970, 1, 1) + timedelta(day) for (day,) in found}
-
-    def rows(self) -> dict[str, int]:
-        """How many predictions there are of each model."""
-        found: dict[str, int] = {}
-        for shape, rows in self._connection.execute("SELECT shape, sum(rows) FROM entries GROUP BY shape"):
-            model = self.shapes[shape].model
-            found[model] = found.get(model, 0) + int(rows)
-        return found
-
-    def _of(self, model: str) -> str:
-        return (
-            f"shape IN ({','.join(str(id_) for id_, shape in self.shapes.items() if shape.model == model)})"
-        )
+            raise LogError(explained(self.file, error)) from error
 
 
 def broken_journals(project: Project) -> list[Path]:
     """Journals that were set aside and nobody has dealt with."""
     return sorted(log_folder(project).glob("broken-*.db"))
-
-
-def _stored(row: tuple[int, str, float, int, str, bytes]) -> Stored:
-    sequence, shape, came, rows, request, body = row
-    return Stored(sequence, read_shape(shape), came, rows, request, body)
 
 
 def _inode(file: Path) -> int:
@@ -290,10 +221,3 @@ def _broken(error: sqlite3.DatabaseError) -> bool:
     """Whether the file is damaged, rather than locked, full or out of reach."""
     text = str(error)
     return "malformed" in text or "not a database" in text
-
-
-def _explained(file: Path, error: Exception) -> str:
-    hint = ""
-    if "full" in str(error) or "I/O error" in str(error):
-        hint = "; is the disk full? What was logged before is there, what was being written is not"
-    return f"the prediction log '{file}' cannot be used: {error}{hint}"

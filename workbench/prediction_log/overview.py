@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
-from workbench.prediction_log.journal import snapshot
 from workbench.prediction_log.places import LogFile, current, day_folder, days, files_in, models
+from workbench.prediction_log.snapshot import snapshot
 from workbench.settings import Project
 
 

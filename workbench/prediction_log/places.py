@@ -133,16 +133,19 @@ def all_days(project: Project) -> Iterator[tuple[str, date, list[LogFile]]]:
             yield model, day, files_in(day_folder(project, model, day))
 
 
-def split_days(known: Sequence[date], request: str) -> tuple[list[date], list[date]]:
-    """Days on which a request may have come, and the others. A UUID of version 7 begins with its milliseconds."""
-    near: list[date] = []
-    if request[12] == "7":
-        try:
-            made = day_of(int(request[:12], 16) / 1000)
-            near = [day for day in known if abs(day - made) <= timedelta(1)]
-        except (ValueError, OverflowError, OSError):  # some other number of that form
-            near = []
-    return near, [day for day in known if day not in near]
+def made_on(request: str) -> date | None:
+    """The day that a request says it was made on: a UUID of version 7 begins with its milliseconds."""
+    if request[12] != "7":
+        return None
+    try:
+        return day_of(int(request[:12], 16) / 1000)
+    except (ValueError, OverflowError, OSError):  # some other number of that form
+        return None
+
+
+def near(known: Iterable[date], made: date | None) -> list[date]:
+    """Days on which a request may have come that was made on this one: clocks may differ a little at midnight."""
+    return [day for day in known if made is not None and abs(day - made) <= timedelta(1)]
 
 
 def find_batch(project: Project, model: str, request: str) -> Path | None:

@@ -6,18 +6,15 @@ seen, or in a file that was seen, and when it is in both, the file's name says s
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from functools import cached_property
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import BadInput, LogError, did_you_mean
+from workbench.prediction_log.asking import Asked, Moment
 from workbench.prediction_log.encoding import Stored
-from workbench.prediction_log.entries import KINDS
 from workbench.prediction_log.files import GROUP_ROWS
-from workbench.prediction_log.journal import Snapshot, snapshot
 from workbench.prediction_log.places import (
     LogFile,
     current,
@@ -28,6 +25,7 @@ from workbench.prediction_log.places import (
     models,
     spans,
 )
+from workbench.prediction_log.snapshot import Snapshot, snapshot
 from workbench.prediction_log.tables import conformed, shape_schema, table_of, unified
 from workbench.settings import Project
 
@@ -39,8 +37,6 @@ if TYPE_CHECKING:
 OUTCOME = ("outcome", "outcome_came")
 AHEAD = 2
 """Batches that Arrow reads before they are asked for; each is a row group."""
-
-Moment = datetime | date | str | float
 
 
 def read(
@@ -63,64 +59,12 @@ def read(
 
     Raises BadInput for an unknown model, column or kind, LogError for a file that cannot be read.
     """
-    asked = Asked(
-        _moment(since, -math.inf),
-        _moment(until, math.inf),
-        _numbers(versions),
-        _kinds(kinds),
-        columns,
-        outcomes,
-    )
+    asked = Asked.of(since, until, versions, kinds, columns, outcomes=outcomes)
     steps = _batches(project, model, asked)
     schema = next(steps)
     import pyarrow as pa
 
     return pa.RecordBatchReader.from_batches(schema, steps)
-
-
-@dataclass(frozen=True)
-class Asked:
-    """Which predictions, and what of them. Moments are seconds since the epoch."""
-
-    since: float = -math.inf
-    until: float = math.inf
-    versions: frozenset[int] | None = None
-    kinds: frozenset[str] | None = None
-    columns: Sequence[str] | None = None
-    outcomes: bool = False
-
-    def has_day(self, day: date) -> bool:
-        start = datetime(day.year, day.month, day.day, tzinfo=UTC)
-        after = (start + timedelta(days=1)).timestamp()
-        return after > self.since and start.timestamp() < self.until
-
-    def has(self, entry: Stored) -> bool:
-        return (
-            self.since <= entry.came < self.until
-            and (self.versions is None or entry.shape.version in self.versions)
-            and (self.kinds is None or entry.shape.kind in self.kinds)
-        )
-
-    @cached_property
-    def filter(self) -> Any:
-        """The same for Arrow; None for all."""
-        import pyarrow as pa
-        import pyarrow.dataset as ds
-
-        moment = pa.timestamp("us", "UTC")
-        parts = []
-        if math.isfinite(self.since):
-            parts.append(ds.field("came") >= pa.scalar(round(self.since * 1e6), moment))
-        if math.isfinite(self.until):
-            parts.append(ds.field("came") < pa.scalar(round(self.until * 1e6), moment))
-        if self.versions is not None:
-            parts.append(ds.field("version").isin(sorted(self.versions)))
-        if self.kinds is not None:
-            parts.append(ds.field("kind").cast(pa.string()).isin(sorted(self.kinds)))
-        whole = None
-        for part in parts:
-            whole = part if whole is None else whole & part
-        return whole
 
 
 @dataclass(frozen=True)
@@ -187,12 +131,15 @@ class Giving:
         """Those of the journal that no file holds."""
         held = {day: spans(files) for day, files in seen.files}
         waiting: dict[date, list[Stored]] = {}
+        rows: dict[date, int] = {}
         for entry in journal.entries(self._model, self._asked.since, self._asked.until):
             day = day_of(entry.came)
             if not self._asked.has(entry) or any(entry.sequence in span for span in held.get(day, ())):
                 continue
             waiting.setdefault(day, []).append(entry)
-            if sum(each.rows for each in waiting[day]) >= GROUP_ROWS:
+            rows[day] = rows.get(day, 0) + entry.rows
+            if rows[day] >= GROUP_ROWS:
+                rows[day] = 0
                 yield from self._of_entries(day, waiting.pop(day))
         for day, entries in waiting.items():
             yield from self._of_entries(day, entries)
@@ -293,30 +240,3 @@ def _schema(file: LogFile) -> pa.Schema | None:
         return None
     except (OSError, pa.ArrowException) as error:
         raise LogError(f"'{file.path}' of the prediction log cannot be read: {error}") from error
-
-
-def _moment(value: Moment | None, default: float) -> float:
-    """Seconds since the epoch. Raises BadInput."""
-    if value is None or isinstance(value, int | float):
-        return default if value is None else value
-    if isinstance(value, str):
-        try:
-            value = datetime.fromisoformat(value)
-        except ValueError:
-            raise BadInput(
-                f"'{value}' is no date or time; expected such as 2026-03-02 or 2026-03-02T08:00"
-            ) from None
-    if not isinstance(value, datetime):
-        value = datetime(value.year, value.month, value.day)
-    return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
-
-
-def _numbers(versions: Collection[int] | None) -> frozenset[int] | None:
-    return None if versions is None else frozenset(map(int, versions))
-
-
-def _kinds(kinds: Collection[str] | None) -> frozenset[str] | None:
-    for kind in kinds or ():
-        if kind not in KINDS:
-            raise BadInput(f"'{kind}' is no kind of prediction{did_you_mean(kind, KINDS)}")
-    return None if kinds is None else frozenset(kinds)

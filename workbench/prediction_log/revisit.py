@@ -52,11 +52,11 @@ def _cells(cause: Cause) -> list[tuple[str, str]]:
 
 _LOAD = """\
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from workbench import find_project, predictions
 from workbench.prediction_log.cause import cause_of, given_frame
 from workbench.registry import load
-from workbench.scoring.job import threads
 from workbench.scoring.model import scorer_of
 
 project = find_project()
@@ -68,7 +68,7 @@ model = loaded.estimator"""
 _ANSWER = """\
 scorer = scorer_of(loaded, with_contract=loaded.contract is not None)
 row = given_frame(prediction, scorer.contract, scorer.features)
-with threads():
+with threadpool_limits({"blas": 1}):  # as servers and batch scoring have it
     again = float(scorer.probabilities(row)[0])
 row.T.rename(columns={0: "value"})"""
 

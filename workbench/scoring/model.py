@@ -18,6 +18,7 @@ from workbench.contracts.contract import Column, Contract, read_contract
 from workbench.contracts.result import Checked
 from workbench.digests import digest_file
 from workbench.errors import BadInput, ContractError, ModelError
+from workbench.missing import as_served
 from workbench.registry import Loaded
 
 NO_CONTRACT = "none"
@@ -83,7 +84,7 @@ class Scorer:
                 objects
             ):  # a column without any value, decimals, or one of mixed types whose wrong rows are gone
                 given = given.astype(dict.fromkeys(objects, "float64"))
-            answers = np.asarray(self.estimator.predict_proba(given), dtype=np.float64)
+            answers = np.asarray(self.estimator.predict_proba(as_served(given)), dtype=np.float64)
         except (ValueError, TypeError) as error:
             raise ModelError(f"{self.name} cannot score these rows: {error}") from error
         return self.finite(answers[:, 1])

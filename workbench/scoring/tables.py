@@ -1,6 +1,6 @@
 """Tables to be scored, read a piece at a time: Parquet and CSV files, folders and globs of them.
 
-A piece is an Arrow batch, as the file has it; `frame` gives the columns that a contract names as a model takes them. CSV
+A piece is an Arrow batch, as the file has it; `frame` gives the columns that a contract names as pandas has them. CSV
 has no types, so its cells are read as the contract says, one by one: a cell that is none stays text, and the check sets
 its row aside, where inferring types would turn a whole column into text.
 """
@@ -212,26 +212,32 @@ def _quoted() -> Any:
 
 
 def frame(batch: pa.RecordBatch, contract: Contract, *, is_csv: bool) -> pd.DataFrame:
-    """The columns of the contract that the batch has, (rows × columns), as a model takes them."""
-    import pandas as pd
+    """The columns of the contract that the batch has, (rows × columns), to be held against it.
 
-    present = set(batch.schema.names)
-    wanted = [column for column in contract.columns if column.name in present]
-    if not is_csv:
-        columns = batch.select([column.name for column in wanted])
-        selected: pd.DataFrame = columns.to_pandas(ignore_metadata=True, split_blocks=True)
-        return selected
-    read = {column.name: _typed(batch.column(column.name), column.type) for column in wanted}
-    return pd.DataFrame(read, index=pd.RangeIndex(batch.num_rows))
-
-
-def _typed(texts: pa.Array, kind: str) -> Any:
-    """Cells of CSV as values of a contract's type; (rows,). Where one of them is none, it stays text."""
+    Text is categorical: each different text becomes an object once, and is checked once. `missing.as_served` makes of it
+    what a model takes.
+    """
     import pandas as pd
     import pyarrow as pa
 
-    if kind in ("text", "category"):
-        return texts.to_pandas()
+    present = set(batch.schema.names)
+    read: dict[str, Any] = {}
+    for column in contract.columns:
+        if column.name not in present:
+            continue
+        cells = batch.column(column.name)
+        if column.type in ("text", "category") and cells.type in (pa.string(), pa.large_string()):
+            read[column.name] = cells.dictionary_encode().to_pandas()
+        else:
+            read[column.name] = _typed(cells, column.type) if is_csv else cells.to_pandas()
+    return pd.DataFrame(read, index=pd.RangeIndex(batch.num_rows), copy=False)
+
+
+def _typed(texts: pa.Array, kind: str) -> Any:
+    """Cells of CSV as values of a contract's type other than text; (rows,). Where one of them is none, it stays text."""
+    import pandas as pd
+    import pyarrow as pa
+
     if kind == "bool":
         return _or_text(texts.to_pandas().map(_TRUTHS), texts.to_pandas())
     try:

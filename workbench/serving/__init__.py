@@ -11,7 +11,10 @@ trial  guard        canary and shadow; when a canary is taken back
 joining             questions that came together, answered together as if each came alone
 recording           answers on record before they are given
 lane  asked         what stands in line before a model, and is answered once
+last_good           what served last, for when the ledger is away at the start
 served  shortcut    one version, tried and warm; its answers without a data frame
+listening           the socket that workers accept from
+metrics_folder      through which they count together
 orders              what supervisor and worker tell each other
 answers             what is asked, what is answered, and why something is refused; the words that the parts share
 """

@@ -14,7 +14,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from workbench.contracts.check import check
-from workbench.contracts.result import Breach, Checked, Skew
+from workbench.contracts.glance import plainly_keeps
+from workbench.contracts.result import Breach, Skew
 from workbench.errors import ModelError
 from workbench.scoring.model import NotFinite
 from workbench.serving.answers import NOT_FINITE, Answer, Kind, Question, Refused, Wrong
@@ -45,9 +46,7 @@ def _alike(questions: Sequence[Question]) -> list[list[int]]:
 
 def _answer_group(served: Served, kind: Kind, questions: Sequence[Question]) -> list[Answer | Refused]:
     joined = _joined(questions)
-    ends = np.cumsum([question.rows for question in questions])
-    checked = check(_frame(joined), served.contract)
-    looked_at = _clean(checked, ends)
+    looked_at = _clean(served, joined, [question.rows for question in questions])
     judged = [
         ((), ()) if clean else judge(served, question)
         for clean, question in zip(looked_at, questions, strict=True)
@@ -83,16 +82,19 @@ def _said(
     )
 
 
-def _clean(checked: Checked, ends: NDArray[np.int64]) -> list[bool]:
+def _clean(served: Served, joined: Columns, rows: Sequence[int]) -> list[bool]:
     """For each question, whether nothing at all is to be said of its rows."""
+    if plainly_keeps(joined, sum(rows), served.contract):
+        return [True] * len(rows)
+    checked = check(_frame(joined), served.contract)
     if checked.skews:
-        return [False] * len(ends)
+        return [False] * len(rows)
     broken = np.zeros(checked.rows, dtype=bool)
     for breach in checked.breaches:
         if breach.count:
             broken |= breach.broken
-    starts = np.concatenate([[0], ends[:-1]])
-    return [not broken[start:end].any() for start, end in zip(starts, ends, strict=True)]
+    ends = np.cumsum(rows)
+    return [not broken[end - count : end].any() for end, count in zip(ends, rows, strict=True)]
 
 
 def _ask(

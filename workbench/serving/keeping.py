@@ -19,7 +19,9 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
 from workbench.errors import LedgerError, WorkbenchError
-from workbench.serving.served import Served, load_version
+from workbench.registry import load
+from workbench.serving.last_good import load_good, note_good
+from workbench.serving.served import Served, try_version
 from workbench.serving.served_model import ServedModel
 from workbench.serving.watching import Wanted, Watch
 from workbench.settings import Project
@@ -58,6 +60,7 @@ class Keeper:
         self._alerts: dict[str, dict[str, str]] = {name: {} for name in models}
         self._to_record: SimpleQueue[tuple[str, int, str]] = SimpleQueue()
         self._denied: set[tuple[str, int]] = set()
+        self._fell_back = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="keeping", daemon=True)
 
@@ -99,10 +102,24 @@ class Keeper:
             said = self._watch.look()
         except WorkbenchError as error:
             self._say_all("ledger", f"{error}; whoever serves goes on")
+            self._fall_back()
             return
         self._say_all("ledger", "")
         for name, model in self._models.items():
             self._follow(model, said[name])
+
+    def _fall_back(self) -> None:
+        """Have the champions that were noted last serve where nobody does, once: the ledger was away at the start."""
+        if self._fell_back:
+            return
+        self._fell_back = True
+        for model in self._models.values():
+            if model.cast.champion is None:
+                try:
+                    if loaded := load_good(self._project, model.name):
+                        model.crown(try_version(loaded))
+                except WorkbenchError as error:
+                    self._say(model.name, "champion", f"what served last cannot serve: {error}")
 
     def _record(self) -> None:
         """Put into the trail what was taken back. Raises LedgerError; what was not written is tried again."""
@@ -185,7 +202,7 @@ class Keeper:
         if failed is not None and failed.version == version and failed.again > time.monotonic():
             return current
         try:
-            served = model.cast.held(version) or self._load(model.name, version)
+            served = model.cast.held(version) or self._load(model.name, version, part)
         except WorkbenchError as error:
             self._fail(key, version, failed, str(error), current)
             return current
@@ -197,10 +214,16 @@ class Keeper:
         self._say(model.name, part, "")
         return served
 
-    def _load(self, model: str, version: int) -> Served:
+    def _load(self, model: str, version: int, part: str) -> Served:
         began = time.monotonic()
-        served = load_version(self._project, self._watch.ledger(), model, version)
+        loaded = load(self._project, model, version, self._watch.ledger())
+        served = try_version(loaded)
         log.info("version %s of '%s' loaded in %.2f s", version, model, time.monotonic() - began)
+        if part == "champion":
+            try:
+                note_good(self._project, loaded)
+            except OSError as error:
+                log.warning("which version served last cannot be noted: %s", error)
         return served
 
     def _fail(

@@ -19,11 +19,9 @@ from numpy.typing import NDArray
 from workbench.contracts.contract import Contract
 from workbench.errors import ModelError
 from workbench.golden import frame_of, read_golden, replay
-from workbench.ledger import Ledger
-from workbench.registry import load
+from workbench.registry import Loaded
 from workbench.scoring.model import Scorer, scorer_of
 from workbench.serving.shortcut import Answers, Columns, shortcut
-from workbench.settings import Project
 
 EIGHT = 8
 """Rows are asked in multiples of this, the last one repeated. BLAS (OpenBLAS, one thread) multiplies so many with a vector in
@@ -77,9 +75,8 @@ class Way:
         return scorer.finite(found)
 
 
-def load_version(project: Project, ledger: Ledger, model: str, version: int) -> Served:
-    """Load a version beside whatever serves. Raises ModelError, BadInput, LedgerError, TrackingError, SpecError."""
-    loaded = load(project, model, version, ledger)
+def try_version(loaded: Loaded) -> Served:
+    """Make a loaded version ready. Raises ModelError, BadInput and SpecError with the reason why it may not serve."""
     scorer = scorer_of(loaded, with_contract=True)
     if loaded.golden is None:
         raise ModelError(

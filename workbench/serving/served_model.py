@@ -197,7 +197,7 @@ class ServedModel:
         """Have a version be asked what the others are asked; None: nobody any more."""
         with self._recasting:
             before = self.cast
-            shadow = None if served is None else Shadow(served, self._answer, self._recorder, self._bounds)
+            shadow = Shadow(served, self._answer, self._recorder, self._lane.idle) if served else None
             self.cast = replace(before, shadow=shadow)
         if before.shadow is not None:
             before.shadow.end()

@@ -20,25 +20,23 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from workbench.errors import BadInput
 from workbench.kernels.linux import die_with_parent
 from workbench.kernels.threads import VARIABLES
+from workbench.serving.metrics_folder import forget, metrics_folder
 from workbench.serving.orders import Orders, Report, read_report
-from workbench.settings import Project, Serving
+from workbench.settings import Project
 
 FIRST_DELAY, LAST_DELAY = 0.1, 10.0
 """Seconds until a worker that died starts again: twice as many each time, unless it had listened for STEADY seconds."""
 STEADY = 5.0
 DRAIN = 30.0
 """Seconds that workers have to answer what is in hand when the server ends."""
-BACKLOG = 2048
 
 Say = Callable[[str], None]
 
@@ -56,24 +54,6 @@ class Place:
     again: float = 0.0
     """When the next one starts, by the monotonic clock."""
     reports: list[Report] = field(default_factory=list)
-
-
-def listen(serving: Serving) -> socket.socket:
-    """A socket that listens. Raises BadInput when the address is taken or is none."""
-    family = socket.AF_INET6 if ":" in serving.host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        bound.bind((serving.host, serving.port))
-        bound.listen(BACKLOG)
-    except OSError as error:
-        bound.close()
-        where = f"{serving.host}:{serving.port}"
-        raise BadInput(
-            f"cannot listen on {where}: {error.strerror or error}; choose another address: --port NUMBER "
-            "(0: one that is free), --host ADDRESS"
-        ) from error
-    return bound
 
 
 class Supervisor:
@@ -96,7 +76,7 @@ class Supervisor:
 
     def run(self) -> int:
         """Serve until a signal; returns the exit code: 0 when all that was in hand was answered, else 1."""
-        with self._folders(), self._signals():
+        with metrics_folder(self._folder), self._signals():
             for place in self._places:
                 self._start(place)
             failed = False
@@ -194,7 +174,7 @@ class Supervisor:
         assert place.process is not None
         code = place.process.returncode
         self._hang_up(place)
-        self._mark_dead(place.process.pid)
+        forget(self._folder, place.process.pid)
         if place.since and time.monotonic() - place.since >= STEADY:
             place.delay = FIRST_DELAY
         how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
@@ -209,12 +189,6 @@ class Supervisor:
             self._selector.unregister(place.line)
             place.line.close()
             place.line = None
-
-    def _mark_dead(self, pid: int) -> None:
-        """Take what the dead one gauged out of the metrics; what it counted stays."""
-        from prometheus_client.multiprocess import mark_process_dead
-
-        mark_process_dead(pid, str(self._folder))  # type: ignore[no-untyped-call]
 
     # The end
 
@@ -266,30 +240,3 @@ class Supervisor:
     def _signalled(self, number: int, frame: object) -> None:
         if number != signal.SIGCHLD:
             self._stops += 1
-
-    @contextmanager
-    def _folders(self) -> Iterator[None]:
-        """A folder for the workers' metrics; those of servers that are gone are removed."""
-        import shutil
-
-        for folder in _stale(self._folder.parent):
-            shutil.rmtree(folder, ignore_errors=True)
-        self._folder.mkdir(parents=True)
-        try:
-            yield
-        finally:
-            shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def _stale(parent: Path) -> list[Path]:
-    import psutil
-
-    found = parent.iterdir() if parent.is_dir() else ()
-    return [each for each in found if not each.name.isdigit() or not psutil.pid_exists(int(each.name))]
-
-
-def changed(serving: Serving, given: Mapping[str, Any]) -> Serving:
-    """The settings with what the command line says otherwise."""
-    from dataclasses import replace
-
-    return replace(serving, **{name: value for name, value in given.items() if value is not None})

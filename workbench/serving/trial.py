@@ -6,6 +6,7 @@ Neither makes a request fail. What a canary cannot answer goes to the champion; 
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -22,6 +23,12 @@ Answering = Callable[[Served, Kind, Sequence[Asked]], list[Answer | Refused]]
 Finish = Callable[[Sequence[Asked], Sequence[Answer | Refused]], None]
 MOST_WAITING = 200
 """Questions that may wait for a shadow; more are dropped and counted."""
+
+SHADOW_BOUNDS = Bounds(rows=64, questions=64)
+"""A shadow's batches are short, so that who comes while it answers is not kept waiting."""
+
+LONGEST_WAIT = 0.5
+"""Seconds that a shadow waits for the champion to have nothing to do."""
 
 
 class Canary:
@@ -54,6 +61,8 @@ class Canary:
     def put(self, asked: Asked) -> None:
         self._in_hand[id(asked)] = asked
         self._lane.put(asked)
+        if self._ended:  # meanwhile: whoever takes it out of hand passes it on
+            self._pass_on(id(asked))
 
     def objection(self, champion: Sequence[float], limits: CanaryLimits) -> str:
         """Why it is to be taken back; '' while it may go on."""
@@ -64,8 +73,11 @@ class Canary:
         self._ended = True
         self._lane.end()
         for key in list(self._in_hand):
-            if (asked := self._in_hand.pop(key, None)) is not None:
-                self._champion(asked)
+            self._pass_on(key)
+
+    def _pass_on(self, key: int) -> None:
+        if (asked := self._in_hand.pop(key, None)) is not None:
+            self._champion(asked)
 
     def stop(self, timeout: float) -> None:
         """Answer what is in hand, then end."""
@@ -95,14 +107,17 @@ class Canary:
 
 
 class Shadow:
-    """A version that is asked what the others are asked."""
+    """A version that is asked what the others are asked, while the champion has nothing to do."""
 
-    def __init__(self, served: Served, answering: Answering, recorder: Recorder, bounds: Bounds) -> None:
+    def __init__(
+        self, served: Served, answering: Answering, recorder: Recorder, champion_idle: threading.Event
+    ) -> None:
         self.served = served
+        self._champion_idle = champion_idle
         self.dropped = 0
         """Questions that it was not asked, because it had too much to do."""
         self._answering, self._recorder = answering, recorder
-        self._lane: Lane[Asked] = Lane(f"{served.model}: shadow", self._answer, bounds)
+        self._lane: Lane[Asked] = Lane(f"{served.model}: shadow", self._answer, SHADOW_BOUNDS)
         self._lane.start()
 
     def mirror(self, batch: Sequence[Asked]) -> None:
@@ -119,6 +134,7 @@ class Shadow:
         self._lane.stop(timeout)
 
     def _answer(self, batch: Sequence[Asked]) -> None:
+        self._champion_idle.wait(LONGEST_WAIT)
         found = self._answering(self.served, "shadow", batch)
         pairs = zip(batch, found, strict=True)
         if entries := [entry_of(asked, said) for asked, said in pairs if isinstance(said, Answer)]:

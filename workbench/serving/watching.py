@@ -12,7 +12,7 @@ from pathlib import Path
 
 from workbench import ledger_trail
 from workbench.challengers import challengers_file
-from workbench.champions import champion_file
+from workbench.champions import Champion, champion_file, champion_marker
 from workbench.errors import LedgerError
 from workbench.ledger import Ledger
 from workbench.ledger_schema import database_file
@@ -42,7 +42,7 @@ class Watch:
         self._project, self._models = project, tuple(models)
         self._ledger: Ledger | None = None
         self._file: tuple[int, int] | None = None
-        self._newest: tuple[int, str] | None = None
+        self._newest: tuple[int, str] | None = None  # of an empty trail as well
         self._said: Mapping[str, Wanted] = {}
 
     def signs(self) -> tuple[bytes | None, ...]:
@@ -56,9 +56,7 @@ class Watch:
         """By model. Raises LedgerError when the trail is away, or is another one than before."""
         ledger = self.ledger()
         newest = ledger_trail.newest(ledger)
-        if newest is None and self._newest is None:
-            return dict.fromkeys(self._models, Wanted(None, None))
-        if newest is None or newest != self._newest:
+        if not self._said or newest != self._newest:
             self._said = self._read(ledger)
             self._newest = newest
         return self._said
@@ -68,8 +66,9 @@ class Watch:
         for model in self._models:
             entries = ledger_trail.entries(ledger, model)
             before = self._said.get(model)
-            if before is not None and before.made_by is not None:
-                _refuse_another(model, before.made_by, entries)
+            known = before.made_by if before else champion_marker(self._project, model)
+            if known is not None:
+                _refuse_another(model, known, entries)
             now = standing(model, entries)
             found[model] = Wanted(
                 champion=now.champion,
@@ -104,7 +103,7 @@ class Watch:
         self._ledger = None
 
 
-def _refuse_another(model: str, known: Entry, entries: Sequence[Entry]) -> None:
+def _refuse_another(model: str, known: Entry | Champion, entries: Sequence[Entry]) -> None:
     """A trail that does not hold what it held was cut, or put in the place of the one that was there."""
     if not any((entry.sequence, entry.hash) == (known.sequence, known.hash) for entry in entries):
         raise LedgerError(

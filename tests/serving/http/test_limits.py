@@ -249,6 +249,7 @@ def test_more_requests_than_are_taken_in_hand_are_told_to_come_back(folder: Proj
             await asyncio.sleep(0)
         late = await called(app, "POST", "/predict/late", body, content_type=JSON)
         assert (late.reason, late.headers["retry-after"]) == ("busy", "1")
+        assert (await called(app, "GET", "/ping")).status == 200
         engine.hold.set()
         return [*[(await each).status for each in first], late.status]
 

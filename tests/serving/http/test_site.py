@@ -5,8 +5,13 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
+import subprocess
+import sys
 import threading
+from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,12 +23,13 @@ from workbench.contracts.contract import Column, Contract
 from workbench.scoring.model import Scorer
 from workbench.serving.answers import Answer, Question, Refused
 from workbench.serving.http.app import Application
-from workbench.serving.http.openapi import column_schema, example_of
 from workbench.serving.http.request_ids import new_request
 from workbench.serving.http.request_log import RequestLog
+from workbench.serving.http.schemas import column_schema, example_of
 from workbench.settings import Project, Serving
 
 ROWS = {"rows": records(flights(3))}
+REPOSITORY = Path(__file__).parents[3]
 
 
 def made(project: Project, engine: DirectEngine) -> tuple[Application, io.BytesIO, RequestLog]:
@@ -157,13 +163,58 @@ def test_each_request_is_counted_and_timed(folder: Project, model: Scorer) -> No
     log.stop()
     call(app, "POST", "/predict/late", ROWS)
     call(app, "POST", "/predict/late", {})
+    for path in ("/v2/models/late", "/v2/models/none", "/nothing/at/all"):
+        call(app, "GET", path)
     text = call(app, "GET", "/metrics").body.decode()
     assert 'workbench_requests_total{model="late",route="predict",status="200"} 1.0' in text
     assert 'workbench_requests_total{model="late",route="predict",status="422"} 1.0' in text
     assert 'workbench_request_seconds_count{model="late",route="predict"} 2.0' in text
     assert 'workbench_rows_total{kind="champion",model="late"} 3.0' in text
+    for route, status in (("/v2/models/{model}", 200), ("/v2/models/{model}", 404), ("other", 404)):
+        assert f'workbench_requests_total{{model="",route="{route}",status="{status}"}} 1.0' in text
     assert 'workbench_model_info{digest="' in text
     assert 'workbench_model_ready{model="late"} 1.0' in text
+
+
+WORKER = """
+import sys
+from types import SimpleNamespace
+from workbench.serving.http.metrics import Metrics
+
+metrics = Metrics()
+metrics.request("late", "predict", 200, 0.01)
+metrics.batch("late", 5, 0.002)
+metrics.serving([SimpleNamespace(model="late", version=int(sys.argv[1]), digest="d", ready=True, alert="")])
+sys.stdout.buffer.write(metrics.text() + b"end\\n")
+sys.stdout.flush()
+sys.stdin.read()
+"""
+
+
+def test_any_of_several_workers_answers_for_all_of_them(tmp_path: Path) -> None:
+    env = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", WORKER]
+    texts = []
+    with ExitStack() as workers:
+        for version in ("3", "4"):
+            worker = workers.enter_context(
+                subprocess.Popen(
+                    [*command, version],
+                    cwd=REPOSITORY,
+                    env=env,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                )
+            )
+            assert worker.stdin is not None
+            assert worker.stdout is not None
+            workers.callback(worker.stdin.close)
+            texts.append(b"".join(iter(worker.stdout.readline, b"end\n")).decode())
+    assert 'workbench_requests_total{model="late",route="predict",status="200"} 1.0' in texts[0]
+    assert 'workbench_requests_total{model="late",route="predict",status="200"} 2.0' in texts[1]
+    assert 'workbench_batch_rows_sum{model="late"} 10.0' in texts[1]
+    for version in (3, 4):
+        assert f'workbench_model_info{{digest="d",model="late",version="{version}"}} 1.0' in texts[1]
 
 
 def test_each_request_is_a_line_of_the_log_without_what_was_asked(folder: Project, model: Scorer) -> None:

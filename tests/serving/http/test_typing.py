@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from workbench.contracts.contract import Column, Contract
 from workbench.serving.answers import Refused
+from workbench.serving.http.cells import FEW, SHOWN
 from workbench.serving.http.rows import InRecords, Rows, by_column, records
-from workbench.serving.http.typing import FEW, SHOWN, Typed, Typing
+from workbench.serving.http.typing import Typed, Typing
 
 CONTRACT = Contract(
     "rows",
@@ -225,3 +226,45 @@ def test_many_cells_are_judged_as_each_of_them_alone(column: Column, given_cells
     assert (together is None) == (None in alone)
     if together is not None:
         assert together == b"[" + b", ".join(each[1:-1] for each in alone if each) + b"]"
+
+
+def tensor(kind: str, values: Any) -> Any:
+    """What becomes of numbers that came as bytes; None where they are refused."""
+    rows = Rows({"x": values}, len(values), InRecords(""))
+    return Typing(Contract("c", (Column("x", kind),))).read(rows).columns["x"]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("dtype", ["<i1", "<u1", "<i4", "<u8", "<i8", "<f2", "<f4", "<f8"])
+@pytest.mark.parametrize("kind", ["int", "float"])
+def test_numbers_in_bytes_are_widened_without_loss(dtype: str, kind: str) -> None:
+    found = tensor(kind, np.arange(40).astype(dtype))
+    assert found.dtype == np.float64
+    assert found.tolist() == list(range(40))
+
+
+def test_nan_in_bytes_is_a_missing_value_and_infinity_is_none() -> None:
+    for kind in ("int", "float"):
+        assert np.isnan(tensor(kind, np.array([1.0, np.nan]))[1])
+        with pytest.raises(Refused, match="x is not finite"):
+            tensor(kind, np.array([1.0, np.inf]))
+    with pytest.raises(Refused, match="x is not whole"):
+        tensor("int", np.array([1.0, 1.5]))
+
+
+@pytest.mark.parametrize("dtype", ["<i8", "<u8"])
+@pytest.mark.parametrize("kind", ["int", "float"])
+def test_of_large_whole_numbers_in_bytes_the_one_that_does_not_fit_is_found(dtype: str, kind: str) -> None:
+    fits = np.full(3 * SHOWN, 2**53).astype(dtype)
+    assert tensor(kind, fits).tolist() == [2.0**53] * len(fits)
+    fits[-1] += 1
+    with pytest.raises(Refused) as caught:
+        tensor(kind, fits)
+    assert [wrong.at for wrong in caught.value.wrong] == [f"/{len(fits) - 1}/x"]
+
+
+def test_truths_and_texts_are_no_numbers_in_bytes_either() -> None:
+    with pytest.raises(Refused, match="x is true or false; expected a number"):
+        tensor("float", np.array([True]))
+    with pytest.raises(Refused, match="x is a number; expected a text"):
+        tensor("text", np.array([1.0]))
+    assert tensor("bool", np.array([True, False])).tolist() == [True, False]

@@ -105,7 +105,9 @@ class Application:
         try:
             headers: dict[bytes, bytes] = dict(scope["headers"])
             told.caller = self._guard.admit(headers, scope["method"], scope["path"]).name
-            if self._inside > self._serving.max_waiting:
+            if (
+                route is not None and self._inside > self._serving.max_waiting
+            ):  # probes are answered all the same
                 raise Refused(429, "busy", f"{self._inside - 1} requests are in hand; try again")
             async with asyncio.timeout(self._serving.read_timeout) as limit:
                 body = await read_body(headers, receive, self._serving.max_body)
@@ -146,7 +148,9 @@ class Application:
             else:
                 parts.append(message.get("body", b""))
 
-        await self._site({**scope, "workbench.told": told}, receive, send)
+        own = {**scope, "workbench.told": told}
+        await self._site(own, receive, send)
+        told.route = getattr(own.get("route"), "path", told.route)
         media = dict(headers).get(b"content-type", b"application/json")
         kept = [(name, value) for name, value in headers if name not in (b"content-type", b"content-length")]
         return Reply(status, b"".join(parts), media, kept)

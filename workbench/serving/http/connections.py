@@ -72,6 +72,11 @@ def limited(seconds: float, most: int) -> type[HttpToolsProtocol]:
             self._stop_timer()
             super().on_headers_complete()
 
+        def timeout_keep_alive_handler(self) -> None:
+            if self.transport.get_write_buffer_size():  # an answer that nobody reads is not waited for
+                self.transport.abort()
+            super().timeout_keep_alive_handler()
+
         def _between_requests(self) -> bool:
             return self.cycle is not None and self.cycle.response_complete
 

@@ -20,10 +20,10 @@ from workbench.serving.http.openapi import document
 from workbench.settings import Project
 
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""Content-Security-Policy of the page. Swagger UI sets styles on elements; scripts come from this server's files only."""
+"""Content-Security-Policy of the page: scripts and styles are this server's own files, and none stand in the page."""
 
 _OURS = {"start.js": "text/javascript", "page.css": "text/css"}
 _SWAGGER = {

@@ -97,7 +97,7 @@ def _input(each: Any, at: str, raw: memoryview, max_rows: int) -> tuple[str, int
             )
         return name, count, tensor(bytes(raw[:size]), datatype, count, at), raw[size:]
     data = each.get("data")
-    if isinstance(data, list) and data and all(type(part) is list for part in data):
+    if isinstance(data, list) and data and type(data[0]) is list and set(map(type, data)) == {list}:
         data = [cell for part in data for cell in part]
     if not isinstance(data, list) or len(data) != count:
         found = f"{len(data)} values" if isinstance(data, list) else json_type(data)
@@ -107,9 +107,9 @@ def _input(each: Any, at: str, raw: memoryview, max_rows: int) -> tuple[str, int
 
 def _count(shape: Any, at: str) -> int:
     """Rows of a tensor that is one column."""
-    if not isinstance(shape, list) or not all(type(size) is int and 0 <= size < 2**31 for size in shape):
+    if not isinstance(shape, list) or (shape and (set(map(type, shape)) != {int} or min(shape) < 0)):
         raise malformed(f"{at}/shape", "is not a list of sizes")
-    if not shape or math.prod(shape[1:]) != 1:
+    if not shape or (len(shape) > 1 and math.prod(shape[1:]) != 1):
         raise malformed(
             f"{at}/shape", "is not that of one column: expected [rows] or [rows, 1], a tensor a column"
         )

@@ -20,9 +20,9 @@ from workbench.serving.http.documentation import add_documentation
 from workbench.serving.http.engine import Engine, Standing
 from workbench.serving.http.intake import media_type
 from workbench.serving.http.metrics import CONTENT_TYPE, Metrics
-from workbench.serving.http.openapi import OUTCOMES_BODY
 from workbench.serving.http.outcomes import report
 from workbench.serving.http.problems import SHOWN, reason_of, said_of
+from workbench.serving.http.schemas import OUTCOMES_BODY
 from workbench.settings import Project
 
 

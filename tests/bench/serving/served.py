@@ -202,9 +202,12 @@ def environment_of(name: str, *requirements: str) -> Path:
         [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(CACHE / name)],
         [uv, "pip", "install", "--quiet", "--python", str(python), *requirements],
     ):
-        done = subprocess.run(words, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError(f"'{name}' cannot be installed: {done.stderr.strip()[-500:]}")
+        try:
+            subprocess.run(words, capture_output=True, text=True, check=True)
+        except OSError as error:
+            raise RuntimeError(f"'{name}' cannot be installed without uv: {error}") from error
+        except subprocess.CalledProcessError as error:
+            raise RuntimeError(f"'{name}' cannot be installed: {error.stderr.strip()[-500:]}") from error
     (CACHE / name / "whole").touch()
     return python
 

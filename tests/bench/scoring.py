@@ -21,6 +21,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from threadpoolctl import threadpool_limits
 
 from tests.registered import MODEL, SETTINGS, deliver, relative
 from workbench.contracts.contract import read_contract
@@ -28,7 +29,7 @@ from workbench.ledger import Ledger
 from workbench.registry import load
 from workbench.scoring.job import score
 from workbench.scoring.plan import Asked
-from workbench.scoring.streaming import ROWS, one_thread_each
+from workbench.scoring.streaming import ROWS
 from workbench.settings import Project, read_project
 
 CONTRACT = Path(__file__).parents[2] / "notebooks" / "contracts" / "flight-features.yaml"
@@ -131,7 +132,7 @@ def _race(project: Project, table: pd.DataFrame, version: int, rows: int, repeti
     bare, whole = [], []
     for number in range(repetitions):
         began = time.perf_counter()
-        with one_thread_each():
+        with threadpool_limits({"blas": 1}):
             for chunk in chunks:
                 estimator.predict_proba(chunk)
         bare.append(rows / (time.perf_counter() - began))

@@ -28,7 +28,7 @@ from workbench.registry import Loaded, load
 from workbench.scoring.model import Scorer, scorer_of
 from workbench.scoring.parts import Counts, Part, hidden, read_stamp, why_undone
 from workbench.scoring.plan import Asked, Job
-from workbench.scoring.streaming import Told, one_thread_each, score_part
+from workbench.scoring.streaming import Told, crew, score_part
 from workbench.settings import Project, read_project
 
 if TYPE_CHECKING:
@@ -107,8 +107,8 @@ def _score_there(work: Work, job: Job) -> Counts:
         known = read_stamp(job.part.path)
         if known is not None and why_undone(job.part, job.stamp) is None:
             return known[1]
-        with one_thread_each():
-            *_, (counts, _) = score_part(project, job, work.asked, _scorer(work), work.rows, workers=1)
+        with crew(1) as threads:
+            *_, (counts, _) = score_part(project, job, work.asked, _scorer(work), work.rows, threads)
         return counts
 
 

@@ -53,41 +53,58 @@ def one_by_one(
     project: Project, jobs: Mapping[int, Job], asked: Asked, scorer: Scorer, rows: int = ROWS
 ) -> Iterator[Told]:
     """Do the jobs in this process, one after the other."""
-    with one_thread_each():
+    with crew() as threads:
         for number, job in jobs.items():
             counts = Counts()
-            for counts, share in score_part(project, job, asked, scorer, rows, cores()):
+            for counts, share in score_part(project, job, asked, scorer, rows, threads):
                 yield Told(number, counts, share)
             yield Told(number, counts, 1.0, whole=True)
 
 
+@dataclass(frozen=True)
+class Crew:
+    """Threads that work on pieces side by side: while one holds Python, others are in C, or a part is written."""
+
+    pool: ThreadPoolExecutor
+    size: int
+
+    def in_order(self, work: Callable[[Piece], _Answered], items: Iterator[Piece]) -> Iterator[_Answered]:
+        """`work` for each item, in their order. As many are in memory as there are threads, and one more."""
+        coming: deque[Future[_Answered]] = deque()
+        try:
+            for item in items:
+                coming.append(self.pool.submit(work, item))
+                if len(coming) > self.size:
+                    yield coming.popleft().result()
+            while coming:
+                yield coming.popleft().result()
+        finally:
+            for each in coming:
+                each.cancel()
+
+
 @contextmanager
-def one_thread_each() -> Iterator[None]:
-    """BLAS on one thread while the block runs: it sums in one order then."""
+def crew(size: int | None = None) -> Iterator[Crew]:
+    """Threads, as many as `size` (default: the cores that this process may use); they end with the block.
+
+    Pieces are what is done in parallel, so OpenMP gets one thread in each of them. BLAS has one, too, and sums in one
+    order then.
+    """
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits({"blas": 1}):
-        yield
-
-
-def one_thread() -> None:
-    """OpenMP, which asks each thread, on one: pieces are worked on side by side instead."""
-    from threadpoolctl import threadpool_limits
-
-    threadpool_limits({"blas": 1, "openmp": 1})
-
-
-def cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if size is None:
+        size = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    alone = partial(threadpool_limits, {"openmp": 1})  # which OpenMP keeps for each thread
+    with threadpool_limits({"blas": 1}), ThreadPoolExecutor(size, "scoring", initializer=alone) as pool:
+        yield Crew(pool, size)
 
 
 def score_part(
-    project: Project, job: Job, asked: Asked, scorer: Scorer, rows: int, workers: int
+    project: Project, job: Job, asked: Asked, scorer: Scorer, rows: int, threads: Crew
 ) -> Iterator[tuple[Counts, float]]:
     """Yields the counts so far and the share done after each piece; the part is visible when this ends.
 
-    `workers` pieces are worked on at a time. Raises as `score` does (job).
+    Raises as `score` does (job).
     """
     schema = schema_of(job.source)
     kept = passed_through(schema, asked.keep, str(job.source.path))
@@ -101,7 +118,8 @@ def score_part(
     ):
         yield writer.counts, 0.0
         columns = list(dict.fromkeys([*columns, *record.keys]))
-        for answered in _in_order(partial(_answer, job, scorer), pieces(job.source, columns, rows), workers):
+        read_pieces = pieces(job.source, columns, rows)
+        for answered in threads.in_order(partial(_answer, job, scorer), read_pieces):
             _write(answered, writer, record)
             faulty += answered.checked.faulty
             yield writer.counts, answered.piece.done
@@ -137,27 +155,6 @@ def _answer(job: Job, scorer: Scorer, piece: Piece) -> _Answered:
         if checked.set_aside.any():
             given = given[~checked.set_aside]
         return _Answered(piece, checked, given, scorer.probabilities(given))
-
-
-def _in_order(
-    work: Callable[[Piece], _Answered], items: Iterator[Piece], workers: int
-) -> Iterator[_Answered]:
-    """`work` for each item, in their order, by threads: while one holds Python, others are in C, or a part is written.
-
-    As many items are in memory as there are threads, and one more.
-    """
-    with ThreadPoolExecutor(workers, "scoring", initializer=one_thread) as pool:
-        coming: deque[Future[_Answered]] = deque()
-        try:
-            for item in items:
-                coming.append(pool.submit(work, item))
-                if len(coming) > workers:
-                    yield coming.popleft().result()
-            while coming:
-                yield coming.popleft().result()
-        finally:
-            for each in coming:
-                each.cancel()
 
 
 @contextmanager

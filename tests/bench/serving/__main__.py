@@ -49,8 +49,10 @@ def _trouble(what: str) -> Callable[[Path, int], dict[str, Any]]:
     def part(_: Path, __: int) -> dict[str, Any]:
         found = trouble.measure(what)
         wrong = trouble.missed(found)
-        told = {name: found[name] for name in trouble.MUST_BE_NOTHING if name in found}
-        sentence = f"{found[what]} {what}: {', '.join(f'{name.replace('_', ' ')} {count}' for name, count in told.items())}"
+        told = [
+            f"{name.replace('_', ' ')} {found[name]}" for name in trouble.MUST_BE_NOTHING if name in found
+        ]
+        sentence = f"{found[what]} {what}: {', '.join(told)}"
         return {**found, "facts": {sentence: not wrong, **dict.fromkeys(wrong, False)}}
 
     return part

@@ -7,7 +7,6 @@ import io
 import json
 import socket
 import threading
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -91,10 +90,8 @@ def call_over(address: str, body: Any, path: str = "/predict/late") -> tuple[int
 )
 def test_who_does_not_finish_the_head_is_let_go(address: str, begun: bytes) -> None:
     with connected(address) as connection:
-        started = time.monotonic()
         connection.sendall(begun)
         assert status_of(heard(connection)) == 408
-        assert time.monotonic() - started > 0.5
 
 
 def test_a_byte_now_and_then_does_not_buy_time(address: str) -> None:
@@ -216,6 +213,14 @@ def test_too_many_columns_are_refused_without_looking_at_them(app: Application) 
     row = {f"c{number}": 1 for number in range(51)}
     said = call(app, "POST", "/predict/late", {"rows": [row]})
     assert (said.status, said.reason) == (422, "too-many-columns")
+
+
+def test_a_shape_without_end_is_not_multiplied_out(app: Application) -> None:
+    """That would take minutes."""
+    shape = b"[1" + b",4611686018427387904" * 90_000 + b"]"
+    body = b'{"inputs":[{"name":"hour","datatype":"INT64","data":[6],"shape":' + shape + b"}]}"
+    said = call(app, "POST", "/v2/models/late/infer", body, content_type=JSON)
+    assert (said.status, list(said.wrong)) == (422, ["/inputs/0/shape"])
 
 
 def test_chunks_are_counted_as_they_come(app: Application) -> None:

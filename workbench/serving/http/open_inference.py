@@ -8,7 +8,6 @@ Tensors may follow the JSON as bytes (`binary`). NaN in a tensor of bytes is a m
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -109,7 +108,7 @@ def _count(shape: Any, at: str) -> int:
     """Rows of a tensor that is one column."""
     if not isinstance(shape, list) or (shape and (set(map(type, shape)) != {int} or min(shape) < 0)):
         raise malformed(f"{at}/shape", "is not a list of sizes")
-    if not shape or (len(shape) > 1 and math.prod(shape[1:]) != 1):
+    if not shape or (len(shape) > 1 and set(shape[1:]) != {1}):
         raise malformed(
             f"{at}/shape", "is not that of one column: expected [rows] or [rows, 1], a tensor a column"
         )

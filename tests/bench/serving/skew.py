@@ -35,13 +35,14 @@ def measure(flights: Flights, algorithm: str = "boosting") -> dict[str, Any]:
         }
         for name, answers in (("batch", batch), ("online", online))
     }
+    where = {"batch": "in batch", "online": "online"}
     return {
         "rows": len(rows),
         "algorithm": algorithm,
         "different_probabilities": len(np.unique(trained)),
         **found,
         "facts": {
-            f"{algorithm}: of {len(rows):,} rows {each['different']} get another probability {name} than in training "
+            f"{algorithm}: of {len(rows):,} rows {each['different']} get another probability {where[name]} than in training "
             f"(by at most {each['largest_difference']:.1g})": each["different"] == 0
             for name, each in found.items()
         },

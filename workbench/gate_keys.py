@@ -60,7 +60,7 @@ GATE_KEYS: dict[str, dict[str, Key]] = {
         "never": Key("columns that the model must not use, besides those of the contract", keys.names, keys.STRINGS_SCHEMA),
     },
     "serving": {
-        "max_latency": Key("the longest that one row may take, as the median", keys.duration, keys.DURATION_SCHEMA),
+        "max_latency": Key("the longest that one row may take on one thread, as the median", keys.duration, keys.DURATION_SCHEMA),
         "max_size": Key("the largest that the model's folder may be", keys.size, keys.SIZE_SCHEMA),
     },
     "provenance": {

@@ -47,3 +47,12 @@ def test_output_that_nobody_takes(code: int, seen: int) -> None:
 def test_no_output_at_all() -> None:
     done = left("sys.stdout = sys.__stdout__ = None\nleave(0)", stdout=subprocess.DEVNULL)
     assert (done.stderr, done.returncode) == ("", 0)
+
+
+def test_a_thread_that_never_ends_need_not_be_waited_for() -> None:
+    done = left(
+        "threading.Thread(target=threading.Event().wait).start()\nprint('main')\nleave(4, wait=False)",
+        stdout=subprocess.PIPE,
+        timeout=60,
+    )
+    assert (done.stdout, done.returncode) == ("main\n", 4)

@@ -12,12 +12,13 @@ _UNWRITTEN = 120
 """As the interpreter: 0 becomes this when the last output could not be written."""
 
 
-def leave(code: int) -> NoReturn:
+def leave(code: int, *, wait: bool = True) -> NoReturn:
     """End this process as the interpreter does, but leave taking modules and objects apart to the system.
 
-    Threads other than daemons are waited for, exit functions run, output is flushed.
+    Threads other than daemons are waited for unless `wait` is false, exit functions run, output is flushed.
     """
-    threading._shutdown()  # type: ignore[attr-defined]
+    if wait:
+        threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     for stream in (sys.__stdout__, sys.__stderr__):
         if stream is not None and not stream.closed:

@@ -74,10 +74,7 @@ def lab(folder: Path, *options: str) -> Iterator[Lab]:
             yield Lab(url, project, home, psutil.Process(server.pid))
         finally:
             server.terminate()
-            try:
-                server.wait(20)
-            except subprocess.TimeoutExpired:
-                server.kill()  # now and then it waits for ever for a thread of AnyIO's at its end
+            server.wait(PATIENCE)
 
 
 @contextlib.contextmanager

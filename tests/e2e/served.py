@@ -71,10 +71,12 @@ class Server:
             connection.close()
 
     def versions(self) -> dict[int, int | None]:
-        """By worker, as many as answered a few times."""
+        """By worker. The others are held up for a moment: who takes a connection is nobody's choice."""
         found = {}
-        for _ in range(8 * self.project.serve.workers):
-            status, said = self.get("/version")
+        workers = self.workers()
+        for worker in workers:
+            with held_up([each for each in workers if each != worker]):
+                status, said = self.get("/version")
             assert status == 200
             found[said["worker"]] = said["models"][self.model]["version"]
         return found
@@ -88,6 +90,17 @@ class Server:
         self.process.stdout.close()
         self._log.close()
         return code
+
+
+@contextmanager
+def held_up(processes: Sequence[psutil.Process]) -> Iterator[None]:
+    for each in processes:
+        each.suspend()
+    try:
+        yield
+    finally:
+        for each in processes:
+            each.resume()
 
 
 @contextmanager

@@ -27,6 +27,14 @@ _NOTIFICATIONS = """\
 """
 
 
+_PROGRAM = """
+from jupyterlab.labapp import main
+from workbench.leaving import leave
+main()
+leave(0, wait=False)  # now and then a thread of AnyIO's is left, which never ends
+"""
+
+
 @click.command()
 @click.argument("notebook", required=False)
 @click.option(
@@ -56,7 +64,7 @@ def command(notebook: str | None, port: int | None, no_browser: bool, cold: bool
     sys.stdout.flush()
     # Jupyter takes this process over, so that signals and the terminal are its own. -P: a file of the project
     # that is called like a module of Jupyter's must not be imported in its place.
-    os.execve(sys.executable, [sys.executable, "-P", "-m", "jupyterlab", *arguments], environment)  # noqa: S606
+    os.execve(sys.executable, [sys.executable, "-P", "-c", _PROGRAM, *arguments], environment)  # noqa: S606
 
 
 def to_open(project: Project, notebook: str | None) -> str | None:

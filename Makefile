@@ -1,7 +1,7 @@
 # Everything a clone needs: make demo, make test. They set themselves up; `make` alone says what there is.
 
 PYTHON ?= python3
-JOBS   ?= 3
+JOBS   ?= 2
 UV     := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 RUN    := .venv/bin
 READY  := .venv/ready
@@ -35,7 +35,6 @@ demo: $(READY) ## run the flight-delay pipeline on real data and say what came o
 	@echo "            make lab   the notebooks; start with notebooks/explore.ipynb"
 	@echo "            .venv/bin/workbench mlflow    metrics, artifacts and model versions"
 
-# More at a time than there are cores: tests wait for processes a quarter of their time.
 test: check ## all that CI runs: check, the tests with coverage, the notebooks
 	$(say) "tests, $(JOBS) at a time, with coverage"
 	@$(RUN)/pytest -n $(JOBS) --dist worksteal --cov --cov-report=term:skip-covered

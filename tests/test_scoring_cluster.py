@@ -76,9 +76,18 @@ def test_the_bytes_are_those_of_one_machine_and_what_is_done_is_not_done_again(s
     tables()
     rows(500).to_csv("in/more.csv", index=False)
     told: list[Progress] = []
+    listening: set[str] = set()
+
+    def listen(progress: Progress) -> None:
+        told.append(progress)
+        for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:
+            found = process.net_connections("inet")
+            listening.update(each.laddr.ip for each in found if each.status == "LISTEN")
+
     score(scoring, asked("alone"), rows=1_000)
-    scored = score(scoring, asked(), told.append, rows=1_000, cluster=TWO)
+    scored = score(scoring, asked(), listen, rows=1_000, cluster=TWO)
     assert content("out") == content("alone")
+    assert listening == {"127.0.0.1"}  # nothing can be reached from another machine
     assert (scored.counts.read, scored.counts.quarantined) == (15_500, 5)
     assert sorted(progress.number for progress in told) == [1, 2, 3, 4, 5, 6]
     assert {progress.state for progress in told} == {"done"}
@@ -90,20 +99,6 @@ def test_the_bytes_are_those_of_one_machine_and_what_is_done_is_not_done_again(s
     assert [job.part.path.name for job, _ in again.parts if job.reason] == ["2.parquet"]
     assert again.counts == scored.counts
     assert content("out") == content("alone")
-
-
-def test_nothing_listens_beyond_this_machine(scoring: Project) -> None:
-    tables(2)
-    listening: set[str] = set()
-
-    def listen(_: Progress) -> None:
-        for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:
-            listening.update(
-                each.laddr.ip for each in process.net_connections("inet") if each.status == "LISTEN"
-            )
-
-    score(scoring, asked(), listen, cluster=TWO)
-    assert listening == {"127.0.0.1"}
 
 
 def test_when_all_is_done_no_cluster_is_started(scoring: Project) -> None:

@@ -31,6 +31,7 @@ demo: $(READY) ## run the flight-delay pipeline on real data and say what came o
 	@echo
 	@echo "Open next:  $$(ls -t reports/train/*/dossier.html | head -1)   the review of the new version"
 	@echo "            .venv/bin/workbench models promote flight-delay 1   make it the champion"
+	@echo "            .venv/bin/workbench serve flight-delay   then it answers: http://127.0.0.1:8000/docs"
 	@echo "            make app   runs and models in the browser"
 	@echo "            make lab   the notebooks; start with notebooks/explore.ipynb"
 	@echo "            .venv/bin/workbench mlflow    metrics, artifacts and model versions"

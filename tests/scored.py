@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ import pandas as pd
 
 from tests.registered import MODEL, deliver, fit, relative
 from workbench.ledger import Ledger
-from workbench.settings import read_project
+from workbench.scoring.job import score
+from workbench.scoring.plan import Asked
+from workbench.scoring.result import Scored
+from workbench.settings import Project, read_project
 
 WITH_CONTRACT, WITHOUT_CONTRACT, LOGISTIC = 5, 6, 7
 
@@ -52,6 +56,21 @@ def make(registered: Path, root: Path) -> None:
         os.environ.update(before)
 
 
+Run = Callable[..., Scored]
+
+
+def scorer(project: Project) -> Run:
+    """Scores `inputs` into `output`, both relative to the project, by the version under a contract."""
+
+    def scored(*places: str, **more: Any) -> Scored:
+        *inputs, output = places
+        passed = {name: more.pop(name) for name in ("listen", "rows") if name in more}
+        asked = Asked(MODEL, tuple(inputs), Path(output), **{"version": WITH_CONTRACT, **more})
+        return score(project, asked, **passed)
+
+    return scored
+
+
 def rows(count: int, seed: int = 1, **columns: Any) -> pd.DataFrame:
     """A table that keeps the contract: a key, the two features (one category was never trained on), the label."""
     generator = np.random.default_rng(seed)
@@ -64,4 +83,14 @@ def rows(count: int, seed: int = 1, **columns: Any) -> pd.DataFrame:
     return frame.assign(**columns)
 
 
-__all__ = ["CONTRACT", "LOGISTIC", "MODEL", "WITHOUT_CONTRACT", "WITH_CONTRACT", "make", "rows"]
+__all__ = [
+    "CONTRACT",
+    "LOGISTIC",
+    "MODEL",
+    "WITHOUT_CONTRACT",
+    "WITH_CONTRACT",
+    "Run",
+    "make",
+    "rows",
+    "scorer",
+]

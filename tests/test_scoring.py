@@ -7,7 +7,6 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,31 +16,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.scored import LOGISTIC, MODEL, WITH_CONTRACT, WITHOUT_CONTRACT, rows
+from tests.scored import LOGISTIC, MODEL, WITH_CONTRACT, WITHOUT_CONTRACT, Run, rows, scorer
 from workbench.errors import BadInput, ContractError, ModelError, WorkbenchError
 from workbench.registry import load
-from workbench.scoring.job import score
 from workbench.scoring.parts import PREFIX, read_stamp
-from workbench.scoring.plan import MANIFEST, Asked
-from workbench.scoring.result import Progress, Scored
+from workbench.scoring.plan import MANIFEST
+from workbench.scoring.result import Progress
 from workbench.settings import Project
 
 pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning")
 
-Run = Callable[..., Scored]
-
 
 @pytest.fixture
 def run(scoring: Project) -> Run:
-    """Score `inputs` into `output`, both relative to the project, by the version under a contract."""
-
-    def scored(*places: str, **more: Any) -> Scored:
-        *inputs, output = places
-        passed = {name: more.pop(name) for name in ("listen", "rows") if name in more}
-        asked = Asked(MODEL, tuple(inputs), Path(output), **{"version": WITH_CONTRACT, **more})
-        return score(scoring, asked, **passed)
-
-    return scored
+    return scorer(scoring)
 
 
 def probabilities(path: str) -> Any:

@@ -6,12 +6,10 @@ is something to read.
 
 from __future__ import annotations
 
-import json
-import urllib.parse
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from workbench.digests import write_atomically
+from workbench.champions import marker_file, write_marker
 from workbench.settings import Project
 
 
@@ -30,13 +28,9 @@ class Challengers:
 
 def write_challengers(project: Project, challengers: Challengers) -> None:
     """Replace the marker, or remove it when nothing is tried. Raises OSError."""
-    file = challengers_file(project, challengers.model)
-    if challengers.canary is None and challengers.shadow is None:
-        file.unlink(missing_ok=True)
-        return
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(file, json.dumps(asdict(challengers), indent=1) + "\n")
+    tried = challengers.canary is not None or challengers.shadow is not None
+    write_marker(challengers_file(project, challengers.model), asdict(challengers) if tried else None)
 
 
 def challengers_file(project: Project, model: str) -> Path:
-    return project.store / "challengers" / f"{urllib.parse.quote(model, safe=' ')}.json"
+    return marker_file(project, "challengers", model)

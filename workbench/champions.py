@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import json
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from workbench.digests import write_atomically
 from workbench.settings import Project
+
+_KIND = "champions"
 
 
 @dataclass(frozen=True)
@@ -42,24 +45,29 @@ def champion_marker(project: Project, model: str) -> Champion | None:
 
 def champion_markers(project: Project) -> Iterator[Champion]:
     """Every model's champion."""
-    for file in sorted(_folder(project).glob("*.json")):
+    for file in sorted((project.store / _KIND).glob("*.json")):
         if found := champion_marker(project, urllib.parse.unquote(file.stem)):
             yield found
 
 
 def write_champion(project: Project, model: str, champion: Champion | None) -> None:
     """Replace the marker, or remove it when there is no champion. Raises OSError."""
-    file = champion_file(project, model)
-    if champion is None:
-        file.unlink(missing_ok=True)
-        return
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(file, json.dumps(asdict(champion), indent=1) + "\n")
-
-
-def _folder(project: Project) -> Path:
-    return project.store / "champions"
+    write_marker(champion_file(project, model), asdict(champion) if champion else None)
 
 
 def champion_file(project: Project, model: str) -> Path:
-    return _folder(project) / f"{urllib.parse.quote(model, safe=' ')}.json"
+    return marker_file(project, _KIND, model)
+
+
+def marker_file(project: Project, kind: str, model: str) -> Path:
+    """Where the store keeps what is noted of each model, kind by kind."""
+    return project.store / kind / f"{urllib.parse.quote(model, safe=' ')}.json"
+
+
+def write_marker(file: Path, content: Mapping[str, Any] | None) -> None:
+    """Replace a marker, or remove it where there is nothing to say. Raises OSError."""
+    if content is None:
+        file.unlink(missing_ok=True)
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(file, json.dumps(content, indent=1) + "\n")

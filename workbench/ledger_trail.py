@@ -6,13 +6,13 @@ import hashlib
 import time
 import urllib.parse
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from workbench import ledger_schema as schema
-from workbench.errors import LedgerError
+from workbench.errors import LedgerError, PromotionError
 from workbench.ledger import Ledger
 from workbench.locks import locked
 from workbench.trail import Entry, sealed
@@ -63,6 +63,22 @@ def exclusively(ledger: Ledger, model: str, timeout: float) -> Iterator[None]:
         return
     database = Path(ledger.engine.url.database or "ledger.db")
     with locked(database.with_name(f"{database.name}.{urllib.parse.quote(model, safe='')}.lock"), timeout):
+        yield
+
+
+@contextmanager
+def turn(ledger: Ledger, model: str, timeout: float, *, busy: str, broken: str) -> Iterator[None]:
+    """The same, with a sentence for who waits in vain, and one for where there is no lock to be had.
+
+    Raises PromotionError.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(exclusively(ledger, model, timeout))
+        except TimeoutError as error:
+            raise PromotionError(f"{busy}: {error}") from None
+        except OSError as error:
+            raise PromotionError(f"{broken}: {error}") from error
         yield
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -238,9 +238,3 @@ def _performance(window: _Window) -> dict[str, Interval]:
     groups = window.days if len(np.unique(window.days)) > 1 else None
     weights = bootstrap_weights(rows, RESAMPLES, groups=groups)
     return measure(window.labels, window.scores, weights).intervals()
-
-
-def last(days: int, now: datetime | None = None) -> tuple[datetime, datetime]:
-    """The window of so many days that ends now: since, until."""
-    until = now or datetime.now(UTC)
-    return until - timedelta(days=days), until

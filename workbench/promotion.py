@@ -251,27 +251,14 @@ class Promotions:
             raise PromotionError(f"{what}: {'; '.join(decision.reasons)}")
 
     def _exclusively(self, model: str, timeout: float = WAIT_SECONDS) -> AbstractContextManager[None]:
-        return _Turn(ledger_trail.exclusively(self.ledger, model, timeout), model)
-
-
-class _Turn(AbstractContextManager[None]):
-    """Waiting for one's turn, with a message for those who wait in vain."""
-
-    def __init__(self, lock: AbstractContextManager[None], model: str) -> None:
-        self._lock, self._model = lock, model
-
-    def __enter__(self) -> None:
-        try:
-            self._lock.__enter__()
-        except TimeoutError as error:
-            raise PromotionError(
-                f"the champion of '{self._model}' is being moved right now: {error}"
-            ) from None
-        except OSError as error:
-            raise PromotionError(f"the champion of '{self._model}' cannot be locked: {error}") from error
-
-    def __exit__(self, *error: Any) -> bool | None:
-        return self._lock.__exit__(*error)
+        of = f"the champion of '{model}'"
+        return ledger_trail.turn(
+            self.ledger,
+            model,
+            timeout,
+            busy=f"{of} is being moved right now",
+            broken=f"{of} cannot be locked",
+        )
 
 
 def actor_here(project: Project) -> Actor:

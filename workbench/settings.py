@@ -249,11 +249,7 @@ def read_project(root: Path) -> Project:
         scheduler=values["executor"]["scheduler"],
         serve=_serving(values["serve"]),
         canary=CanaryLimits(**values["canary"]),
-        predictions=Predictions(
-            durability=values["predictions"]["durability"],
-            keep_days=values["predictions"]["keep_days"],
-            compact_every=parse_duration(values["predictions"]["compact_every"]),
-        ),
+        predictions=_predictions(values["predictions"]),
     )
 
 
@@ -304,6 +300,10 @@ def _policies(models: Mapping[str, Any]) -> dict[str, str]:
 def _serving(values: Mapping[str, Any]) -> Serving:
     amounts = {key: _amount(key, values[key]) for key in ("max_body", "timeout", "read_timeout")}
     return Serving(**{**values, **amounts, "hosts": tuple(values["hosts"])})
+
+
+def _predictions(values: Mapping[str, Any]) -> Predictions:
+    return Predictions(**{**values, "compact_every": parse_duration(values["compact_every"])})
 
 
 def _amount(key: str, value: str | float) -> float:

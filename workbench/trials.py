@@ -7,6 +7,7 @@ those of any version that serves.
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -86,24 +87,9 @@ class Trials:
     def _standing(self, model: str) -> Standing:
         return standing(model, ledger_trail.entries(self.ledger, model))
 
-    def _alone(self, model: str) -> _Turn:
-        return _Turn(self.ledger, model)
-
-
-class _Turn:
-    """Waiting for the one lock of a model's trail, with a message for those who wait in vain."""
-
-    def __init__(self, ledger: Ledger, model: str) -> None:
-        self._lock, self._model = ledger_trail.exclusively(ledger, model, WAIT_SECONDS), model
-
-    def __enter__(self) -> None:
-        try:
-            self._lock.__enter__()
-        except (TimeoutError, OSError) as error:
-            raise PromotionError(f"the trail of '{self._model}' cannot be written now: {error}") from error
-
-    def __exit__(self, *error: object) -> None:
-        self._lock.__exit__(*error)  # type: ignore[arg-type]
+    def _alone(self, model: str) -> AbstractContextManager[None]:
+        vain = f"the trail of '{model}' cannot be written now"
+        return ledger_trail.turn(self.ledger, model, WAIT_SECONDS, busy=vain, broken=vain)
 
 
 def share_of(text: str) -> float:

@@ -6,7 +6,6 @@ that must hold does not. Seconds alone are told and not held against anybody: ma
 
 from __future__ import annotations
 
-import argparse
 import compileall
 import os
 import sys
@@ -24,7 +23,7 @@ import speed  # noqa: E402
 from contestants import doit_folder  # noqa: E402
 from measure import Result, say  # noqa: E402
 from measured import KINDS, benchmark  # noqa: E402
-from report import load, markdown, missed  # noqa: E402
+from report import asked_for, load, markdown, missed  # noqa: E402
 
 BENCHMARKS: dict[str, Callable[[Path, int], Result]] = {
     "w1": speed.w1,
@@ -41,13 +40,7 @@ REPORT = REPOSITORY / "reports" / "bench.md"
 
 def main() -> int:
     """Measure what was asked for; 1 when a target is missed."""
-    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("names", nargs="*", help=f"any of {', '.join(BENCHMARKS)}; default: all")
-    parser.add_argument("--rounds", type=int, default=5, help="measurements of each contestant (default: 5)")
-    asked = parser.parse_args()
-    names = [name for words in asked.names for name in words.split(",") if name] or list(BENCHMARKS)
-    if unknown := set(names) - BENCHMARKS.keys():
-        parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+    names, rounds = asked_for("make bench", __doc__, BENCHMARKS)
     _same_start_for_all()
     before = load()
     results = []
@@ -57,9 +50,9 @@ def main() -> int:
             say(f"==> {name}")
             root = Path(folder).resolve() / name
             root.mkdir()
-            results.append(BENCHMARKS[name](root, asked.rounds))
+            results.append(BENCHMARKS[name](root, rounds))
             say(f"    took {time.monotonic() - began:.0f} s")
-    REPORT.write_text(markdown(results, asked.rounds, before))
+    REPORT.write_text(markdown(results, rounds, before))
     say("\n" + REPORT.read_text())
     for bad in missed(results):
         print(f"missed: {bad}", file=sys.stderr)

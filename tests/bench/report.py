@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,6 +22,18 @@ PACKAGES = (
     "numpy",
     "scikit-learn",
 )
+
+
+def asked_for(program: str, about: str | None, known: Collection[str]) -> tuple[list[str], int]:
+    """What the command line asks for: names (default: all) and rounds."""
+    parser = argparse.ArgumentParser(prog=program, description=about)
+    parser.add_argument("names", nargs="*", help=f"any of {', '.join(known)}; default: all")
+    parser.add_argument("--rounds", type=int, default=5, help="measurements of each contestant (default: 5)")
+    given = parser.parse_args()
+    names = [name for words in given.names for name in words.split(",") if name] or list(known)
+    if unknown := set(names) - set(known):
+        parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    return names, given.rounds
 
 
 def markdown(results: Sequence[Result], rounds: int, load_before: str) -> str:

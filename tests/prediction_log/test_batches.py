@@ -5,40 +5,27 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from tests.scored import CONTRACT, MODEL, WITH_CONTRACT, rows
+from tests.scored import CONTRACT, MODEL, WITH_CONTRACT, Run, rows, scorer
 from workbench import predictions
 from workbench.errors import BadInput, ContractError, LogError
 from workbench.prediction_log.batches import request_of
 from workbench.prediction_log.places import all_days, log_folder
 from workbench.prediction_log.reading import read
-from workbench.scoring.job import score
-from workbench.scoring.plan import Asked
 from workbench.scoring.record import request_of_part
-from workbench.scoring.result import Scored
 from workbench.settings import Project
 
 pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning")
 
-Run = Callable[..., Scored]
-
 
 @pytest.fixture
 def run(scoring: Project) -> Run:
-    def scored(*places: str, **more: Any) -> Scored:
-        *inputs, output = places
-        passed = {name: more.pop(name) for name in ("listen", "rows") if name in more}
-        asked = Asked(MODEL, tuple(inputs), Path(output), **{"version": WITH_CONTRACT, **more})
-        return score(scoring, asked, **passed)
-
-    return scored
+    return scorer(scoring)
 
 
 def on_record(project: Project) -> pd.DataFrame:

@@ -19,8 +19,8 @@ from workbench.ledger import Ledger
 from workbench.prediction_log.entries import Logged
 from workbench.promotion import Before, Promotions
 from workbench.promotion_policy import Actor
-from workbench.serving.answers import Answer, Question, Refused
-from workbench.serving.engine import Engine, Standing
+from workbench.serving.answers import Answer, Question, Refused, Standing
+from workbench.serving.engine import Engine
 from workbench.settings import ROLES, Project
 
 ADA = Actor("ada", frozenset(ROLES))

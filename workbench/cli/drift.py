@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,11 +46,11 @@ def command(
     Once outcomes have come, also how good the answers were.
     """
     from workbench.digests import write_atomically
-    from workbench.monitoring import last, watch
+    from workbench.monitoring import watch
     from workbench.settings import find_project
 
     end = until.replace(tzinfo=UTC) if until else datetime.now(UTC)
-    start = since.replace(tzinfo=UTC) if since else last(days, end)[0]
+    start = since.replace(tzinfo=UTC) if since else end - timedelta(days=days)
     found = watch(find_project(), model, since=start, until=end, version=version, expected=expected, day=day)
     if report:
         from workbench.monitoring_page import drift_page

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from workbench.contracts.columns import Values, read_column
 from workbench.contracts.contract import Contract
@@ -48,21 +48,33 @@ def skew(reference: Mapping[str, Profile], frame: pd.DataFrame, contract: Contra
         read = read_column(frame[column.name], column.type)
         if not read.found:
             shares = _shares(read, known)
-            found[column.name] = round(divergence(np.array([*known["shares"], known["missing"]]), shares), 6)
+            found[column.name] = round(
+                float(divergence(np.array([*known["shares"], known["missing"]]), shares)), 6
+            )
     return dict(sorted(found.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
-def divergence(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> float:
-    """The Jensen-Shannon divergence of two vectors of shares, in bits: 0 to 1; 0 where either is empty."""
-    if not ours.sum() or not theirs.sum():
-        return 0.0
-    ours, theirs = ours / ours.sum(), theirs / theirs.sum()
-    middle = (ours + theirs) / 2
-    found = 0.0
-    for shares in (ours, theirs):
-        there = shares > 0
-        found += float(np.sum(shares[there] * np.log2(shares[there] / middle[there]))) / 2
-    return min(1.0, max(0.0, found))
+def divergence(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The Jensen-Shannon divergence in bits of vectors of shares or counts, (…, bins) each, broadcast: (…), 0 to 1.
+
+    It is 0 where either is empty.
+    """
+    first, second = as_shares(ours), as_shares(theirs)
+    middle = (first + second) / 2
+    found = np.zeros(middle.shape[:-1])
+    for shares in (first, second):
+        there = (shares > 0) & (middle > 0)
+        ratio = np.divide(shares, middle, out=np.ones_like(middle), where=there)
+        found = found + np.sum(shares * np.log2(ratio), axis=-1) / 2
+    return np.clip(np.nan_to_num(found), 0, 1)
+
+
+def as_shares(counts: ArrayLike) -> NDArray[np.float64]:
+    """Counts (…, bins) as shares of their sum; NaN where there are none."""
+    given = np.asarray(counts, dtype=np.float64)
+    total = given.sum(axis=-1, keepdims=True)
+    shares: NDArray[np.float64] = np.divide(given, total, out=np.full_like(given, np.nan), where=total > 0)
+    return shares
 
 
 def _spread(read: Values, kind: str) -> Profile:
@@ -76,7 +88,7 @@ def _spread(read: Values, kind: str) -> Profile:
             "different": len(counted),
         }
     else:
-        numbers = _numbers(values)
+        numbers = as_numbers(values)
         inner = np.linspace(0, 1, BINS + 1)[1:-1]
         known["edges"] = (
             [float(edge) for edge in np.unique(np.quantile(numbers, inner))] if len(numbers) else []
@@ -104,7 +116,8 @@ def _summary(values: NDArray[Any], numbers: NDArray[np.float64]) -> dict[str, An
     return {**shown, "histogram": [round(count / total, 4) for count in counts.tolist()]}
 
 
-def _numbers(values: NDArray[Any]) -> NDArray[np.float64]:
+def as_numbers(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Numbers as they are, times as seconds since the epoch."""
     if values.dtype.kind == "M":
         values = values.astype("datetime64[s]").astype("int64")
     return values.astype(np.float64)
@@ -120,6 +133,6 @@ def _shares(read: Values, known: Profile) -> NDArray[np.float64]:
         bins = np.array([*counts, len(values) - sum(counts)], dtype=np.float64)
     else:
         edges = np.array(known["edges"], dtype=np.float64)
-        placed = np.searchsorted(edges, _numbers(values), side="left")
+        placed = np.searchsorted(edges, as_numbers(values), side="left")
         bins = np.bincount(placed, minlength=len(edges) + 1).astype(np.float64)
     return np.append(bins, rows - len(values)) / rows

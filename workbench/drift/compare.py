@@ -9,7 +9,7 @@ import numpy as np
 
 from workbench.drift.distances import cramers_v, jensen_shannon, kolmogorov_smirnov, psi, wasserstein
 from workbench.drift.ordinary import Ordinary
-from workbench.drift.sketch import TEXTS, Bins, Sketch
+from workbench.drift.sketch import TEXTS, Bins, Counts, Sketch
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def _moved(bins: Bins, reference: Sketch, window: Sketch, usual: Ordinary, expec
     limit = usual.limit(bins.name)
     is_text = bins.type in TEXTS
     inside = before[:-1], now[:-1]
-    earth = None if is_text else _earth(bins, reference, window)
+    sums = [0.0 if is_text else float(each.sums[bins.name].sum()) for each in (reference, window)]
     return Moved(
         name=bins.name,
         distance=distance,
@@ -63,7 +63,7 @@ def _moved(bins: Bins, reference: Sketch, window: Sketch, usual: Ordinary, expec
         drifted=not expected and distance > limit,
         expected=expected,
         psi=float(psi(before, now)),
-        wasserstein=earth,
+        wasserstein=None if is_text else _earth(bins, *inside, *sums),
         kolmogorov_smirnov=None if is_text else float(kolmogorov_smirnov(*inside)),
         cramers_v=float(cramers_v(*inside)) if is_text else None,
         missing=(_share(before[-1], before), _share(now[-1], now)),
@@ -72,16 +72,13 @@ def _moved(bins: Bins, reference: Sketch, window: Sketch, usual: Ordinary, expec
     )
 
 
-def _earth(bins: Bins, reference: Sketch, window: Sketch) -> float:
+def _earth(bins: Bins, before: Counts, now: Counts, total_before: float, total_now: float) -> float:
     """Never less than the difference of the means, which also sees what lies outside of the reference's range."""
-    before, now = (each.counts[bins.name].sum(axis=0)[:-1] for each in (reference, window))
     if not before.sum() or not now.sum():
         return float("nan")
-    means = [
-        each.sums[bins.name].sum() / counts.sum() for each, counts in ((reference, before), (window, now))
-    ]
     area = float(wasserstein(before, now, bins.edges, bins.scale)) if len(bins.edges) > 1 else 0.0
-    return max(area, abs(float(means[1] - means[0])) / bins.scale)
+    apart = abs(total_now / now.sum() - total_before / before.sum())
+    return max(area, float(apart) / bins.scale)
 
 
 def detectable(limit: float) -> float:
@@ -98,6 +95,6 @@ def detectable(limit: float) -> float:
     return high
 
 
-def _share(part: float, counts: np.typing.NDArray[np.int64]) -> float:
+def _share(part: float, counts: Counts) -> float:
     total = counts.sum()
     return float(part / total) if total else 0.0

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from workbench.contracts.skew import as_shares, divergence
+
 Floats = NDArray[np.float64]
 
 HALF = 0.5
@@ -23,17 +25,15 @@ def psi(reference: ArrayLike, window: ArrayLike) -> Floats:
 
     It is the symmetrised Kullback-Leibler divergence (Yurdakul, 2018); an empty bin counts as HALF a row.
     """
-    p, q = (_shares(np.asarray(counts, dtype=np.float64) + HALF) for counts in (reference, window))
+    p, q = (as_shares(np.asarray(counts, dtype=np.float64) + HALF) for counts in (reference, window))
     found = np.sum((q - p) * np.log(q / p), axis=-1)
     return _known(found, reference, window)
 
 
 def jensen_shannon(reference: ArrayLike, window: ArrayLike) -> Floats:
     """Jensen-Shannon distance, 0 to 1: the root of the divergence in bits (Endres and Schindelin, IEEE TIT 49, 2003)."""
-    p, q = _shares(reference), _shares(window)
-    middle = (p + q) / 2
-    found = (_bits(p, middle) + _bits(q, middle)) / 2
-    return np.sqrt(np.clip(found, 0, 1))
+    found = np.sqrt(divergence(np.asarray(reference), np.asarray(window)))
+    return _known(found, reference, window)
 
 
 def kolmogorov_smirnov(reference: ArrayLike, window: ArrayLike) -> Floats:
@@ -41,7 +41,7 @@ def kolmogorov_smirnov(reference: ArrayLike, window: ArrayLike) -> Floats:
 
     Never above the statistic of the values themselves, and below it by one bin's share at most.
     """
-    p, q = _shares(reference), _shares(window)
+    p, q = as_shares(reference), as_shares(window)
     found: Floats = np.abs(np.cumsum(q - p, axis=-1)).max(axis=-1)
     return found
 
@@ -53,7 +53,7 @@ def wasserstein(reference: ArrayLike, window: ArrayLike, edges: ArrayLike, scale
     the two distribution functions, each a straight line within a bin (Vallender, 1974).
     """
     limits = np.asarray(edges, dtype=np.float64)
-    p, q = _shares(reference), _shares(window)
+    p, q = as_shares(reference), as_shares(window)
     after = np.cumsum(q - p, axis=-1)
     before = after - (q - p)
     a, b = np.abs(before), np.abs(after)
@@ -76,19 +76,6 @@ def cramers_v(reference: ArrayLike, window: ArrayLike) -> Floats:
             expected = both * (size / total)[..., None]
             found = found + np.where(expected > 0, (counts - expected) ** 2 / expected, 0).sum(axis=-1)
         return _known(np.sqrt(found / total), reference, window)
-
-
-def _shares(counts: ArrayLike) -> Floats:
-    given = np.asarray(counts, dtype=np.float64)
-    total = given.sum(axis=-1, keepdims=True)
-    shares: Floats = np.divide(given, total, out=np.full_like(given, np.nan), where=total > 0)
-    return shares
-
-
-def _bits(shares: Floats, middle: Floats) -> Floats:
-    ratio = np.divide(shares, middle, out=np.ones_like(middle), where=(shares > 0) & (middle > 0))
-    found: Floats = np.sum(shares * np.log2(ratio), axis=-1)
-    return found
 
 
 def _known(found: Floats, reference: ArrayLike, window: ArrayLike) -> Floats:

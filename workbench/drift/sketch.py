@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from workbench.contracts.columns import read_column
 from workbench.contracts.contract import Column
+from workbench.contracts.skew import as_numbers
 from workbench.errors import BadInput
 
 Counts = NDArray[np.int64]
@@ -155,7 +156,7 @@ def _bins(series: pd.Series[Any], column: Column) -> Bins:
     if column.type in TEXTS:
         common = pd.Series(values).astype(str).value_counts().index[:VALUES]
         return Bins(column.name, column.type, values=tuple(common))
-    numbers = _numbers(values)
+    numbers = as_numbers(values)
     different = np.unique(numbers)
     if len(different) <= len(INNER):
         limits = np.concatenate([different[:1], different])
@@ -185,13 +186,7 @@ def _placed(series: pd.Series[Any], bins: Bins) -> tuple[Counts, NDArray[np.floa
         return placed, None
     read = read_column(series, bins.type)
     there = read.there
-    numbers = np.where(there, _numbers(read.values), np.nan)
+    numbers = np.where(there, as_numbers(read.values), np.nan)
     placed = np.searchsorted(np.asarray(bins.edges[1:-1]), numbers, side="left")
     placed[~there] = last
     return placed, numbers
-
-
-def _numbers(values: NDArray[Any]) -> NDArray[np.float64]:
-    if values.dtype.kind == "M":
-        values = values.astype("datetime64[s]").astype("int64")
-    return values.astype(np.float64)

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from workbench.digests import to_disk
 from workbench.errors import LogError
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class LogWriter:
         """Have it on disk, still hidden."""
         try:
             self._writer.close()
-            _to_disk(self._hidden)
+            to_disk(self._hidden)
         except OSError as error:
             raise _unwritable(self.path, error) from error
         self._writer = None
@@ -71,7 +72,7 @@ class LogWriter:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._hidden.replace(self.path)
             if os.name != "nt":  # where a folder cannot be opened
-                _to_disk(self.path.parent)
+                to_disk(self.path.parent)
         except OSError as error:
             raise _unwritable(self.path, error) from error
 
@@ -108,14 +109,6 @@ def storage(schema: pa.Schema) -> dict[str, Any]:
         "compression": "zstd", "compression_level": 1, "column_encoding": encodings, "use_dictionary": others,
         "write_page_index": False,
     }  # fmt: skip
-
-
-def _to_disk(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _unwritable(path: Path, error: OSError) -> LogError:

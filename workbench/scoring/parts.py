@@ -10,7 +10,6 @@ are there are done. Nothing in a part depends on the time or the machine, so doi
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -18,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from workbench.digests import to_disk
 from workbench.errors import BadInput, did_you_mean
 
 if TYPE_CHECKING:
@@ -221,7 +221,7 @@ class PartWriter:
         for path, writer in self._writers.items():
             writer.add_key_value_metadata(counts)
             writer.close()
-            _to_disk(hidden(path))
+            to_disk(hidden(path))
         if self._part.quarantine in self._writers:
             hidden(self._part.quarantine).replace(self._part.quarantine)
         else:
@@ -269,11 +269,3 @@ def _repeated(text: str, rows: int) -> Any:
 
     indices = pa.repeat(pa.scalar(0, pa.int32()), rows)
     return pa.DictionaryArray.from_arrays(indices, pa.array([text]))
-
-
-def _to_disk(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

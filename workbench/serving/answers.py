@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.contracts.contract import Contract
 from workbench.errors import WorkbenchError
 from workbench.prediction_log.entries import Kind as Kind
 
@@ -59,6 +60,32 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """How one model stands in one worker."""
+
+    model: str
+    version: int | None = None
+    digest: str | None = None
+    contract: Contract | None = None
+    """Of the features alone, each row by itself; None until a version was loaded."""
+    features: tuple[str, ...] = ()
+    label: str = ""
+    ready: bool = False
+    since: float = 0.0
+    """When this version began to answer here: seconds since the epoch, UTC."""
+    alert: str = ""
+    """What somebody should look at; '' when all is well."""
+    canary: int | None = None
+    share: float = 0.0
+    """Of the requests that the canary answers, 0 to 1."""
+    shadow: int | None = None
+    keys: tuple[str, ...] = ()
+    """Columns that identify a row, to find its outcome by."""
+    dropped: int = 0
+    """Questions that the shadow had no time for."""
+
+
+@dataclass(frozen=True)
 class Wrong:
     """One thing that is wrong with a request."""
 
@@ -66,6 +93,11 @@ class Wrong:
     """Where, as a JSON pointer into the rows as asked: `/3/temp`; empty: the whole."""
     message: str
     """What was found and what is expected."""
+
+
+def escaped(name: str) -> str:
+    """A name as a part of a JSON pointer (RFC 6901)."""
+    return name.replace("~", "~0").replace("/", "~1")
 
 
 class Refused(WorkbenchError):  # noqa: N818 - reads as the condition it is

@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-from workbench.contracts.contract import Contract
 from workbench.errors import did_you_mean
-from workbench.serving.answers import Answer, Question, Refused
+from workbench.serving.answers import Answer, Question, Refused, Standing
 from workbench.serving.keeping import Keeper
 from workbench.serving.lane import Bounds
 from workbench.serving.recording import Log, Recorder
@@ -23,32 +21,6 @@ from workbench.settings import Project, Serving
 
 DRAIN_SECONDS = 20.0
 """How long what is in hand may take when the engine stops."""
-
-
-@dataclass(frozen=True)
-class Standing:
-    """Of one model in this worker."""
-
-    model: str
-    version: int | None
-    digest: str | None
-    contract: Contract | None
-    """Of the features alone."""
-    features: tuple[str, ...]
-    label: str
-    ready: bool
-    since: float
-    """When this version began to answer here: seconds since the epoch, UTC."""
-    alert: str
-    """What somebody should look at; '' when all is well."""
-    canary: int | None = None
-    share: float = 0.0
-    """Of the requests that the canary answers, 0 to 1."""
-    shadow: int | None = None
-    keys: tuple[str, ...] = ()
-    """Columns that identify a row, to find its outcome by."""
-    dropped: int = 0
-    """Questions that the shadow had no time for."""
 
 
 class Engine:

@@ -18,7 +18,7 @@ from workbench.contracts.glance import plainly_keeps
 from workbench.contracts.result import Breach, Skew
 from workbench.errors import ModelError
 from workbench.scoring.model import NotFinite
-from workbench.serving.answers import NOT_FINITE, Answer, Kind, Question, Refused, Wrong
+from workbench.serving.answers import NOT_FINITE, Answer, Kind, Question, Refused, Wrong, escaped
 from workbench.serving.served import Served
 from workbench.serving.shortcut import Columns
 
@@ -151,7 +151,7 @@ def pointer(row: int, column: str | None = None) -> str:
     """A JSON pointer (RFC 6901) to a row, or to a cell of it."""
     if column is None:
         return f"/{row}"
-    return f"/{row}/{column.replace('~', '~0').replace('/', '~1')}"
+    return f"/{row}/{escaped(column)}"
 
 
 def _joined(questions: Sequence[Question]) -> Mapping[str, NDArray[Any]]:

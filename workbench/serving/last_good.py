@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import json
 import os
-import urllib.parse
 from pathlib import Path
 
-from workbench.digests import write_atomically
+from workbench.champions import marker_file, write_marker
 from workbench.errors import ModelError
 from workbench.registry import Loaded, Place, built, verified
 from workbench.settings import Project
@@ -25,9 +24,7 @@ def note_good(project: Project, loaded: Loaded) -> None:
         "folder": os.path.relpath(loaded.folder, project.root),
         "attached": {name: loaded.inspected.attachments[name] for name in loaded.attachments},
     }
-    file = _file(project, loaded.model)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(file, json.dumps(noted, indent=1) + "\n")
+    write_marker(_file(project, loaded.model), noted)
 
 
 def load_good(project: Project, model: str) -> Loaded | None:
@@ -45,4 +42,4 @@ def load_good(project: Project, model: str) -> Loaded | None:
 
 
 def _file(project: Project, model: str) -> Path:
-    return project.store / "served" / f"{urllib.parse.quote(model, safe=' ')}.json"
+    return marker_file(project, "served", model)

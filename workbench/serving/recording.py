@@ -7,14 +7,13 @@ meanwhile. An answer that cannot be written is not given.
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
 from typing import Protocol
 
 from workbench.errors import WorkbenchError
 from workbench.prediction_log.entries import Logged
+from workbench.serving.lane import Bounds, Lane
 
 log = logging.getLogger(__name__)
 
@@ -42,76 +41,58 @@ class Batch:
     then: Callable[[str], None]
     """Called in the recorder's thread: '' when the entries are on record, else why they are not."""
 
+    @property
+    def rows(self) -> int:
+        """What the lane counts: entries."""
+        return len(self.entries)
+
 
 class Recorder:
     """The one that writes to the log of this process."""
 
     def __init__(self, log: Log, *, durable: bool, most_waiting: int = 100_000) -> None:
         self._log, self._durable, self._most_waiting = log, durable, most_waiting
-        self._queue: SimpleQueue[Batch | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="recording", daemon=True)
+        bounds = Bounds(rows=MOST_ENTRIES, questions=MOST_ENTRIES)
+        self._lane: Lane[Batch] = Lane("recording", self._put_on_record, bounds)
         self.trouble = ""
         """Why the last write failed; '' when it did not."""
         self.lost = 0
         """Entries that were answered and are not on record; only where answers do not wait for the log."""
 
     def start(self) -> None:
-        self._thread.start()
+        self._lane.start()
 
     def stop(self) -> None:
         """Write what is there, then end."""
-        self._queue.put(None)
-        self._thread.join()
+        self._lane.stop()
 
     @property
     def alive(self) -> bool:
-        return self._thread.is_alive()
+        return self._lane.alive
 
     def record(self, entries: Sequence[Logged], then: Callable[[str], None]) -> None:
         """Have entries written; `then` is called when they are, or at once where answers do not wait."""
         if self._durable:
-            self._queue.put(Batch(entries, then))
+            self._lane.put(Batch(entries, then))
             return
         then("")
         self.note(entries)
 
     def note(self, entries: Sequence[Logged]) -> None:
         """Have entries written that nobody waits for. They are lost, and counted, when too much waits already."""
-        if self._queue.qsize() > self._most_waiting:
+        if self._lane.waiting > self._most_waiting:
             self.lost += len(entries)
             return
-        self._queue.put(Batch(entries, lambda trouble: self._lose(trouble, len(entries))))
+        self._lane.put(Batch(entries, lambda trouble: self._lose(trouble, len(entries))))
 
     def _lose(self, trouble: str, count: int) -> None:
         if trouble:
             self.lost += count
 
-    def _run(self) -> None:
-        going_on = True
-        while going_on:
-            batches, going_on = self._take()
-            if not batches:
-                continue
-            self.trouble = self._write([entry for batch in batches for entry in batch.entries])
-            for batch in batches:
-                batch.then(self.trouble)
-
-    def _take(self) -> tuple[list[Batch], bool]:
-        """All that waits, and whether more may come."""
-        first = self._queue.get()
-        if first is None:
-            return [], False
-        batches, count = [first], len(first.entries)
-        while count < MOST_ENTRIES:
-            try:
-                each = self._queue.get_nowait()
-            except Empty:
-                break
-            if each is None:
-                return batches, False
-            batches.append(each)
-            count += len(each.entries)
-        return batches, True
+    def _put_on_record(self, batches: Sequence[Batch]) -> None:
+        self.trouble = self._write([entry for batch in batches for entry in batch.entries])
+        for batch in batches:
+            batch.then(self.trouble)
 
     def _write(self, entries: Sequence[Logged]) -> str:
         if not entries:

@@ -6,7 +6,6 @@ not. Seconds alone are told and not held against anybody: machines differ.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import tempfile
@@ -22,7 +21,7 @@ sys.path.append(str(HERE.parent))
 import race
 import skew
 import trouble
-from report import load, machine
+from report import asked_for, load, machine
 
 REPORT = REPOSITORY / "reports" / "bench-serving.md"
 
@@ -68,17 +67,11 @@ PARTS: dict[str, tuple[str, Callable[[Path, int], dict[str, Any]]]] = {
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="make bench-serving", description=__doc__)
-    parser.add_argument("names", nargs="*", help=f"any of {', '.join(PARTS)}; default: all")
-    parser.add_argument("--rounds", type=int, default=5, help="measurements of each contestant (default: 5)")
-    asked = parser.parse_args()
-    names = [name for words in asked.names for name in words.split(",") if name] or list(PARTS)
-    if unknown := set(names) - PARTS.keys():
-        parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    names, rounds = asked_for("make bench-serving", __doc__, PARTS)
     lines = [
         "# Serving",
         "",
-        *machine(asked.rounds, load()),
+        *machine(rounds, load()),
         f"- BentoML {BENTOML}, in an environment of its own",
     ]
     missed: list[str] = []
@@ -87,7 +80,7 @@ def main() -> int:
         print(f"==> {name}", flush=True)
         title, part = PARTS[name]
         with tempfile.TemporaryDirectory(prefix="workbench-serving-") as folder:
-            found = part(Path(folder).resolve(), asked.rounds)
+            found = part(Path(folder).resolve(), rounds)
         facts: Mapping[str, bool] = found.pop("facts", {})
         missed += [f"{title}: {fact}" for fact, holds in facts.items() if not holds]
         lines += ["", f"## {title}", "", *(_table(found) if name == "race" else ())]

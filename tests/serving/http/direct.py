@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ import pandas as pd
 from workbench.contracts.contract import Contract, contract_of
 from workbench.modeling import make_estimator
 from workbench.scoring.model import Scorer
-from workbench.serving.answers import Answer, Question, Refused
+from workbench.serving.answers import Answer, Question, Refused, Standing
 from workbench.serving.joining import answer_all
 from workbench.serving.served import Served, Way
 
@@ -55,21 +55,6 @@ def scorer(contract: Contract = FLIGHTS) -> Scorer:
     return Scorer("version 3", model, tuple(features), own, frozenset(own.never_features), "c", None, "1")
 
 
-@dataclass(frozen=True)
-class Standing:
-    model: str
-    version: int | None = None
-    digest: str | None = None
-    contract: Contract | None = None
-    keys: tuple[str, ...] = ()
-    ready: bool = False
-    since: float = 0.0
-    alert: str = ""
-    canary: int | None = None
-    share: float = 0.0
-    shadow: int | None = None
-
-
 class DirectEngine:
     """Answers for one version of each model."""
 
@@ -88,7 +73,7 @@ class DirectEngine:
         """Have that version answer from now on."""
         self.scorers[name] = each
         self.standings[name] = Standing(
-            name, version, DIGEST, each.contract, self._keys, ready=True, since=time.time()
+            name, version, DIGEST, each.contract, keys=self._keys, ready=True, since=time.time()
         )
 
     async def stop(self) -> None:

@@ -14,8 +14,8 @@ from fastapi.openapi.utils import get_openapi
 from workbench.errors import WorkbenchError
 from workbench.ledger import Ledger
 from workbench.registry import address, local_folder
-from workbench.serving.answers import Refused
-from workbench.serving.http.engine import Engine, Standing
+from workbench.serving.answers import Refused, Standing
+from workbench.serving.http.engine import Engine
 from workbench.serving.http.openapi import document
 from workbench.settings import Project
 

@@ -9,41 +9,18 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
+
+from workbench.serving.answers import Standing
+from workbench.serving.recording import Log
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096, 16384)
-
-
-class Version(Protocol):
-    """What serves, as far as it is counted here."""
-
-    @property
-    def model(self) -> str: ...
-    @property
-    def version(self) -> int | None: ...
-    @property
-    def digest(self) -> str | None: ...
-    @property
-    def ready(self) -> bool: ...
-    @property
-    def alert(self) -> str: ...
-
-
-class Log(Protocol):
-    """Where answers are put on record."""
-
-    @property
-    def alert(self) -> str: ...
-
-    def append(self, entries: Sequence[Any]) -> None: ...
-
-    def close(self) -> None: ...
 
 
 class Metrics:
@@ -125,7 +102,7 @@ class Metrics:
         """A batch is in the prediction log."""
         self._log_seconds.observe(seconds)
 
-    def serving(self, standings: Iterable[Version]) -> None:
+    def serving(self, standings: Iterable[Standing]) -> None:
         """Which versions answer now."""
         for each in standings:
             self._ready.labels(each.model).set(int(each.ready))

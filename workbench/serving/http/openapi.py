@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from workbench.contracts.contract import Contract
-from workbench.serving.http.engine import Standing
+from workbench.serving.answers import Standing
 from workbench.serving.http.schemas import Row, example_of, form_schema, row_schema, shared_schemas
 from workbench.settings import Serving
 

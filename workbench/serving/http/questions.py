@@ -11,9 +11,9 @@ from urllib.parse import parse_qs
 
 from workbench.contracts.contract import Contract
 from workbench.errors import did_you_mean
-from workbench.serving.answers import Answer, Question, Refused
+from workbench.serving.answers import Answer, Question, Refused, Standing
 from workbench.serving.http import invocations, open_inference, predict
-from workbench.serving.http.engine import Engine, Standing
+from workbench.serving.http.engine import Engine
 from workbench.serving.http.intake import media_type
 from workbench.serving.http.open_inference import Wanted
 from workbench.serving.http.replies import Reply, answered

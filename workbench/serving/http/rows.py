@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from workbench.serving.answers import Refused, Wrong
+from workbench.serving.answers import Refused, Wrong, escaped
 
 Cells = Sequence[Any] | NDArray[Any]
 """One column, (rows,): values as JSON has them, or numbers that came as bytes."""
@@ -112,11 +112,6 @@ class InTensors:
 
     def row(self, row: int) -> str | None:
         return None
-
-
-def escaped(name: str) -> str:
-    """A name as a part of a JSON pointer."""
-    return name.replace("~", "~0").replace("/", "~1")
 
 
 def unescaped(part: str) -> str:

@@ -14,10 +14,10 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from workbench.errors import did_you_mean
-from workbench.serving.answers import Refused, Wrong
+from workbench.serving.answers import Refused, Standing, Wrong
 from workbench.serving.http import open_inference
 from workbench.serving.http.documentation import add_documentation
-from workbench.serving.http.engine import Engine, Standing
+from workbench.serving.http.engine import Engine
 from workbench.serving.http.intake import media_type
 from workbench.serving.http.metrics import CONTENT_TYPE, Metrics
 from workbench.serving.http.outcomes import report

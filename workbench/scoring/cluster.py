@@ -15,7 +15,7 @@ import hashlib
 import logging
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -62,7 +62,7 @@ class Work:
 
 def on_cluster(
     cluster: Cluster, project: Project, jobs: Mapping[int, Job], asked: Asked, loaded: Loaded, rows: int
-) -> Iterator[Told]:
+) -> Generator[Told, None, None]:
     """Do the jobs, in the order in which they get done.
 
     Raises BadInput without Dask, WorkbenchError when the cluster is not there or loses a part again and again, and what

@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -79,7 +79,8 @@ def score(
             told = one_by_one(project, undone, asked, scorer, rows)
         else:
             told = on_cluster(cluster, project, undone, asked, loaded, rows)
-        parts = tuple(zip(jobs, _follow(jobs, told, listen), strict=True))
+        with closing(told):  # Ctrl-C may come while it waits for us: then it takes its unfinished part away now
+            parts = tuple(zip(jobs, _follow(jobs, told, listen), strict=True))
         if not sources.one:
             write_manifest(project, jobs, asked, finished=True)
     left = () if sources.one else left_over(asked.output, jobs)

@@ -174,14 +174,23 @@ class PartWriter:
 
     def __enter__(self) -> PartWriter:
         hidden(self._part.quarantine).unlink(missing_ok=True)  # of an attempt that was killed
-        self._writer(self._part.path, self._schema)
+        try:
+            self._writer(self._part.path, self._schema)
+        except BaseException:  # Ctrl-C, too
+            self._discard()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for path, writer in self._writers.items():
+        self._discard()
+
+    def _discard(self) -> None:
+        """Take away what is not whole; after `commit` nothing is there."""
+        for writer in self._writers.values():
             writer.close()
+        for path in (self._part.path, self._part.quarantine):
             hidden(path).unlink(missing_ok=True)
 
     def write(self, rows: NDArray[np.int64], probability: NDArray[np.float64], kept: pa.RecordBatch) -> None:

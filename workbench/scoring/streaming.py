@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -51,13 +51,14 @@ class Told:
 
 def one_by_one(
     project: Project, jobs: Mapping[int, Job], asked: Asked, scorer: Scorer, rows: int = ROWS
-) -> Iterator[Told]:
+) -> Generator[Told, None, None]:
     """Do the jobs in this process, one after the other."""
     with crew() as threads:
         for number, job in jobs.items():
             counts = Counts()
-            for counts, share in score_part(project, job, asked, scorer, rows, threads):
-                yield Told(number, counts, share)
+            with closing(score_part(project, job, asked, scorer, rows, threads)) as coming:
+                for counts, share in coming:
+                    yield Told(number, counts, share)
             yield Told(number, counts, 1.0, whole=True)
 
 
@@ -101,7 +102,7 @@ def crew(size: int | None = None) -> Iterator[Crew]:
 
 def score_part(
     project: Project, job: Job, asked: Asked, scorer: Scorer, rows: int, threads: Crew
-) -> Iterator[tuple[Counts, float]]:
+) -> Generator[tuple[Counts, float], None, None]:
     """Yields the counts so far and the share done after each piece; the part is visible when this ends.
 
     Raises as `score` does (job).

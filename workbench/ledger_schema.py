@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from workbench.errors import LedgerError
 from workbench.locks import locked
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest revision in `workbench/migrations`; a test holds the two together. Alembic takes 0.2 s to
 import, and almost every start finds its tables as they should be."""
 
@@ -138,6 +138,131 @@ promotions = sa.Table(
     sa.Index("promotions_by_model", "model", "sequence"),
 )
 """The audit trail (see trail). The database itself refuses to change or delete its rows, and those of `verdicts`."""
+
+windows = sa.Table(
+    "windows",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("model", sa.String(250), nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("since", sa.Double, nullable=False),
+    sa.Column("until", sa.Double, nullable=False),
+    sa.Column("created", sa.Double, nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("refused", sa.Text, nullable=False, server_default=""),
+    sa.Column("content", sa.JSON, nullable=False),
+    sa.UniqueConstraint("model", "version", "since", "until"),
+    sa.Index("windows_by_model", "model", "until"),
+)
+"""What monitoring saw; a window that is judged again, as when outcomes came, replaces what it was. `refused` says why it
+was not judged."""
+
+alerts = sa.Table(
+    "alerts",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("model", sa.String(250), nullable=False),
+    sa.Column("version", sa.Integer),
+    sa.Column("monitor", sa.String(32), nullable=False),
+    sa.Column("subject", sa.String(250), nullable=False, server_default=""),
+    sa.Column("severity", sa.String(16), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("opened", sa.Double, nullable=False),
+    sa.Column("changed", sa.Double, nullable=False),
+    sa.Column("acknowledged", sa.Double),
+    sa.Column("acknowledged_by", sa.Text),
+    sa.Column("resolved", sa.Double),
+    sa.Column("resolved_by", sa.Text),
+    sa.Column("window", sa.Integer, sa.ForeignKey("windows.id", ondelete="SET NULL")),
+    sa.Column("content", sa.JSON, nullable=False),
+    sa.Index("alerts_by_model", "model", "opened"),
+    sa.Index(
+        "one_alert_at_a_time", "model", "monitor", "subject",
+        unique=True,
+        sqlite_where=sa.text("state <> 'resolved'"),
+        postgresql_where=sa.text("state <> 'resolved'"),
+    ),
+)  # fmt: skip
+"""An alert is `open`, `acknowledged` or `resolved`; one model, monitor and subject has at most one that is not."""
+
+notifications = sa.Table(
+    "notifications",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("alert", sa.Integer, sa.ForeignKey("alerts.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("event", sa.String(16), nullable=False),
+    sa.Column("channel", sa.String(250), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("created", sa.Double, nullable=False),
+    sa.Column("finished", sa.Double),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("message", sa.Text, nullable=False, server_default=""),
+    sa.UniqueConstraint("alert", "event", "channel"),
+)
+"""What is to be told to whom: written with the alert's change, in the same transaction."""
+
+requests = sa.Table(
+    "requests",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("pipeline", sa.Text, nullable=False),
+    sa.Column("parameters", sa.JSON, nullable=False),
+    sa.Column("asked_by", sa.Text, nullable=False),
+    sa.Column("cause", sa.JSON, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("created", sa.Double, nullable=False),
+    sa.Column("not_before", sa.Double, nullable=False),
+    sa.Column("started", sa.Double),
+    sa.Column("finished", sa.Double),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("owner", sa.Text),
+    sa.Column("run", sa.String(64)),
+    sa.Column("message", sa.Text, nullable=False, server_default=""),
+    sa.Index("requests_by_state", "state", "not_before"),
+)
+"""The queue: a run that was asked for is `waiting`, `running`, `done`, `failed` or `cancelled`."""
+
+slots = sa.Table(
+    "slots",
+    metadata,
+    sa.Column("pipeline", sa.String(250), primary_key=True),
+    sa.Column("trigger", sa.String(250), primary_key=True),
+    sa.Column("due", sa.Double, primary_key=True),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False, server_default=""),
+    sa.Column("request", sa.Integer, sa.ForeignKey("requests.id", ondelete="SET NULL")),
+    sa.Column("created", sa.Double, nullable=False),
+)
+"""Due times of schedules, each once: `requested` or `skipped`, with the reason."""
+
+triggers = sa.Table(
+    "triggers",
+    metadata,
+    sa.Column("pipeline", sa.String(250), primary_key=True),
+    sa.Column("trigger", sa.String(250), primary_key=True),
+    sa.Column("first_seen", sa.Double, nullable=False),
+    sa.Column("checked", sa.Double, nullable=False),
+    sa.Column("fired", sa.Double),
+    sa.Column("reason", sa.Text, nullable=False, server_default=""),
+    sa.Column("paused", sa.Double),
+    sa.Column("paused_by", sa.Text),
+    sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("seen", sa.JSON, nullable=False),
+)
+"""What is known of each trigger: when it fired last, why it did or did not, what it had seen then."""
+
+leases = sa.Table(
+    "leases",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("process_started", sa.Double, nullable=False),
+    sa.Column("until", sa.Double, nullable=False),
+)
+"""Who is the one that does it now, until when."""
 
 
 def connect(url: str, lock: Path) -> sa.Engine:

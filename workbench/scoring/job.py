@@ -79,7 +79,7 @@ def score(
             told = one_by_one(project, undone, asked, scorer, rows)
         else:
             told = on_cluster(cluster, project, undone, asked, loaded, rows)
-        with closing(told):  # Ctrl-C may come while it waits for us: then it takes its unfinished part away now
+        with closing(told):  # Ctrl-C may come while it waits for us; its unfinished part goes away then, too
             parts = tuple(zip(jobs, _follow(jobs, told, listen), strict=True))
         if not sources.one:
             write_manifest(project, jobs, asked, finished=True)

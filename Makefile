@@ -36,22 +36,17 @@ demo: $(READY) ## run the flight-delay pipeline on real data and say what came o
 	@echo "            make lab   the notebooks; start with notebooks/explore.ipynb"
 	@echo "            .venv/bin/workbench mlflow    metrics, artifacts and model versions"
 
-test: check ## all that CI runs: check, the tests with coverage, the notebooks
-	$(say) "tests, $(JOBS) at a time, with coverage"
+test: check ## all that CI runs: check, the tests with coverage, nbval over the notebooks
+	$(say) "tests and notebooks, $(JOBS) at a time, with coverage"
 	@$(RUN)/pytest -n $(JOBS) --dist worksteal --cov --cov-report=term:skip-covered
-	$(say) "notebooks on a small real sample"
-	@$(RUN)/python tests/notebooks $(JOBS)
 
 check: $(READY) ## lint, format, types, layers, notebooks without outputs
 	$(say) "ruff"
 	@$(RUN)/ruff check --quiet .
 	@$(RUN)/ruff format --check --quiet .
-	$(say) "mypy"
-	@$(RUN)/mypy
-	$(say) "import-linter"
-	@$(RUN)/lint-imports --no-logo >.import_linter_report 2>&1 || { cat .import_linter_report; exit 1; }
-	$(say) "notebooks without outputs"
-	@$(RUN)/nbstripout --keep-id --verify notebooks/*.ipynb
+	$(say) "mypy; beside it import-linter, notebooks without outputs"
+	@{ $(RUN)/lint-imports --no-logo && $(RUN)/nbstripout --keep-id --verify notebooks/*.ipynb; } \
+	    >.import_linter_report 2>&1 & $(RUN)/mypy; mypy=$$?; wait $$! || { cat .import_linter_report; exit 1; }; exit $$mypy
 
 fix: $(READY) ## format, repair what ruff can, strip the notebooks' outputs
 	@$(RUN)/nbstripout --keep-id notebooks/*.ipynb

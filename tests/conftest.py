@@ -8,6 +8,7 @@ import shutil
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,6 +31,19 @@ enabled = false
 
 WriteNotebook = Callable[..., Path]
 WritePipeline = Callable[[str, str], Path]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first, so that no worker begins it when the others have nothing left to do."""
+    items.sort(key=lambda item: item.get_closest_marker("first") is None)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """What tests say of themselves besides that they passed."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == "said" and report.when == "call":
+                terminalreporter.write_line(value)
 
 
 @pytest.fixture(autouse=True)

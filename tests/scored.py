@@ -83,6 +83,13 @@ def rows(count: int, seed: int = 1, **columns: Any) -> pd.DataFrame:
     return frame.assign(**columns)
 
 
+def numbers_then_words(file: Path) -> None:
+    """A CSV file whose column x holds numbers in the first block that is read, and only words in those that follow."""
+    blank = " " * 4_000
+    lines = [f"{'word' if number > 4_000 else number % 5},b,{blank}" for number in range(6_500)]
+    file.write_text("\n".join(["x,k,blank", *lines, ""]))
+
+
 __all__ = [
     "CONTRACT",
     "LOGISTIC",
@@ -91,6 +98,7 @@ __all__ = [
     "WITH_CONTRACT",
     "Run",
     "make",
+    "numbers_then_words",
     "rows",
     "scorer",
 ]

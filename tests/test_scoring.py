@@ -16,7 +16,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.scored import LOGISTIC, MODEL, WITH_CONTRACT, WITHOUT_CONTRACT, Run, rows, scorer
+from tests.scored import (
+    LOGISTIC,
+    MODEL,
+    WITH_CONTRACT,
+    WITHOUT_CONTRACT,
+    Run,
+    numbers_then_words,
+    rows,
+    scorer,
+)
 from workbench.errors import BadInput, ContractError, ModelError, WorkbenchError
 from workbench.registry import load
 from workbench.scoring.parts import PREFIX, read_stamp
@@ -234,9 +243,7 @@ def test_schema_skew_in_one_file_stops_before_any_is_written(
 
 
 def test_skew_further_down_leaves_nothing_of_that_file(run: Run) -> None:
-    numbers = "\n".join(f"{n % 5},b" for n in range(30_000))
-    words = "\n".join("word,b" for _ in range(3_000_000))
-    Path("in.csv").write_text(f"x,k\n{numbers}\n{words}\n")
+    numbers_then_words(Path("in.csv"))
     with pytest.raises(
         ContractError, match=r"'in.csv', rows \d+ to \d+: column 'x' is object .*nothing of this"
     ):

@@ -36,7 +36,7 @@ def chain(project: Project, write_notebook: Callable[..., Path], write_pipeline:
 
 
 @pytest.mark.e2e
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 def test_killed_at_a_random_moment(chain: Project, seed: int) -> None:
     killed = kill_run(chain, "chain", random.Random(seed).uniform(0.3, 3.0))
     assert not killed.left

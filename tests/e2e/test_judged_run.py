@@ -81,14 +81,9 @@ def test_a_model_is_judged_promoted_and_judged_again(
     assert {d.step: d.reason for d in plan.decisions.values() if d.action != "cached"} == {
         "review": "input champion changed"
     }
-    again = run_plan(plan)
-    assert again.judged is not None, again.notices
-    assert (again.version, again.judged.outcome) == (1, "equivalent")
-    assert make_plan(load_pipeline("judged", project=judged)).cached
-
     other = run_plan(make_plan(load_pipeline("judged", {"trees": 3}, project=judged)))
     assert other.judged is not None, other.notices
-    assert other.version == 2
+    assert (other.version, other.judged.outcome) == (2, "equivalent")
     assert other.folder is not None
     assert "parameter trees 2 → 3" in (other.folder / "dossier.html").read_text()
     capsys.readouterr()

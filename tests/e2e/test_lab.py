@@ -46,11 +46,12 @@ def pid_of(notebook: Notebook, number: int = 0) -> int:
     return int(text.split()[1])
 
 
-def test_interrupt(running: Lab, page: Page) -> None:
+def test_interrupt_and_input(running: Lab, page: Page) -> None:
     cells = [
         "import time\nprint('begun')\ntime.sleep(600)",
         "import numpy\nmatrix = numpy.eye(200)\nprint('begun')\nwhile True: matrix = matrix @ matrix",
         "print('alive', matrix.shape)",
+        "name = input('Who? ')\nprint('hello', name)",
     ]
     notebook = Notebook(page, running, running.write("interrupt.ipynb", cells))
     for cell in (0, 1):
@@ -58,56 +59,37 @@ def test_interrupt(running: Lab, page: Page) -> None:
         notebook.press("notebook:interrupt-kernel")
         expect(notebook.output(cell).last).to_contain_text("KeyboardInterrupt")
     notebook.run_until(2, "alive (200, 200)")
+    notebook.run(3)
+    page.locator("input.jp-Stdin-input").fill("Ada")
+    page.keyboard.press("Enter")
+    expect(notebook.output(3).last).to_contain_text("hello Ada")
 
 
-def test_restart_gives_a_new_kernel(running: Lab, page: Page) -> None:
-    cells = [WHO, "x = 1", "print('x' in globals())"]
-    notebook = Notebook(page, running, running.write("restart.ipynb", cells))
-    first = pid_of(notebook)
-    notebook.run(1)
-    notebook.run_until(2, "True")
-    notebook.press("notebook:restart-kernel", confirm=True)
-    wait_until(lambda: not psutil.pid_exists(first))
-    notebook.run_until(2, "False")
-    assert pid_of(notebook) != first
-
-
-def test_restart_and_run_all(running: Lab, page: Page) -> None:
+def test_restart_run_all_and_shutdown(running: Lab, page: Page) -> None:
     cells = [
         WHO,
         "import pandas\nmany = globals().get('many', 0) + 1",
         "print('rows', len(pandas.Series([1, 2])), many)",
-    ]
-    notebook = Notebook(page, running, running.write("all.ipynb", cells))
-    first = pid_of(notebook)
-    for _ in range(2):
-        notebook.press("notebook:restart-run-all", confirm=True)
-        notebook.done(2, 3)
-        expect(notebook.output(2)).to_have_text("rows 2 1")
-    assert not psutil.pid_exists(first)
-
-
-def test_shutdown_leaves_no_process(running: Lab, page: Page) -> None:
-    cells = [
-        WHO,
         "import subprocess\nprint('child', subprocess.Popen(['sleep', '600'], start_new_session=True).pid)",
     ]
-    notebook = Notebook(page, running, running.write("shutdown.ipynb", cells))
+    notebook = Notebook(page, running, running.write("restart.ipynb", cells))
+    first = pid_of(notebook)
+    notebook.run(1)
+    notebook.run_until(2, "rows 2 1")
+    notebook.press("notebook:restart-kernel", confirm=True)
+    wait_until(lambda: not psutil.pid_exists(first))
+    second = pid_of(notebook)
+    assert second != first
+    notebook.press("notebook:restart-run-all", confirm=True)
+    notebook.done(3, 4)
+    expect(notebook.output(2)).to_have_text("rows 2 1")  # nothing is left of the kernel before
+    assert not psutil.pid_exists(second)
     kernel = psutil.Process(pid_of(notebook))
-    processes = [kernel, kernel.parent(), psutil.Process(int(notebook.run_until(1, "child").split()[1]))]
+    child = int(notebook.output(3).first.inner_text().split()[1])
+    processes = [kernel, kernel.parent(), psutil.Process(child)]
     notebook.choose("Kernel", "Shut Down Kernel")
     expect(page.locator(".jp-StatusBar-Widget")).to_contain_text("No Kernel")
     assert not psutil.wait_procs([each for each in processes if each], timeout=20)[1]
-
-
-def test_input(running: Lab, page: Page) -> None:
-    notebook = Notebook(
-        page, running, running.write("input.ipynb", ["name = input('Who? ')\nprint('hello', name)"])
-    )
-    notebook.run(0)
-    page.locator("input.jp-Stdin-input").fill("Ada")
-    page.keyboard.press("Enter")
-    expect(notebook.output(0).last).to_contain_text("hello Ada")
 
 
 def test_widgets(running: Lab, page: Page) -> None:

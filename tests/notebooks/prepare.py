@@ -54,7 +54,8 @@ def copy_project(folder: Path) -> Project:
 def prepare(project: Project, pipelines: Sequence[str] = PIPELINES) -> list[Path]:
     """Run the pipelines on the sample and write their prepared notebooks into the project's root, nbval's place.
 
-    What one delivers is promoted, so that the next has a champion. A notebook is prepared once, by the first that uses it.
+    What one delivers is promoted, so that the next has a champion. A notebook is prepared once:
+    for the first pipeline that uses it, and the last of a step's branches.
     """
     known = {name for file in project.notebooks.glob("*.ipynb") for name in read_notebook(file).parameters}
     sample = {name: value for name, value in SAMPLE.items() if name in known}
@@ -62,9 +63,10 @@ def prepare(project: Project, pipelines: Sequence[str] = PIPELINES) -> list[Path
     used: set[Path] = set()
     for pipeline in pipelines:
         plan = _run(project, pipeline, sample)
-        steps = [step for step in plan.pipeline.steps.values() if step.notebook.path not in used]
-        prepared += [_prepare_step(project, plan, step) for step in steps]
-        used |= {step.notebook.path for step in steps}
+        for step in reversed(plan.pipeline.steps.values()):
+            if step.notebook.path not in used:
+                used.add(step.notebook.path)
+                prepared.append(_prepare_step(project, plan, step))
     for notebook in sorted(set(project.notebooks.glob("*.ipynb")) - used):
         declared = read_notebook(notebook).parameters
         mine = {name: value for name, value in sample.items() if name in declared}

@@ -136,7 +136,7 @@ def test_another_version_under_the_same_number(trained: Project) -> None:
         cause_of(trained, type(prediction)(**{**vars(prediction), "digest": "e" * 64}))
 
 
-@pytest.mark.parametrize("version", [WITH_CONTRACT, WITHOUT_CONTRACT, LOGISTIC])
+@pytest.mark.parametrize("version", [WITHOUT_CONTRACT, LOGISTIC])
 def test_the_notebook_says_the_very_same(
     trained: Project, version: int, capsys: pytest.CaptureFixture[str]
 ) -> None:

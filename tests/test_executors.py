@@ -40,10 +40,23 @@ def test_what_was_never_done_gets_a_head_start(two: Project) -> None:
         assert isinstance(executor, LocalExecutor)
         plan = make_plan(pipeline, Selection(only=("a",)), surroundings)
         assert run_plan(plan, executor=executor).state == "done"
+    pipeline = load_pipeline("two")
     with head_start(pipeline, Selection(only=("a",)), surroundings) as executor:
         assert executor is None
     with head_start(pipeline, Selection(), surroundings) as executor:
         assert executor is not None
+
+
+def test_a_changed_cell_gets_a_head_start_once(two: Project, write_notebook: Callable[..., Path]) -> None:
+    surroundings = Surroundings(two)
+    assert run_plan(make_plan(load_pipeline("two"), Selection(), surroundings)).state == "done"
+    with head_start(load_pipeline("two"), Selection(), surroundings) as executor:
+        assert executor is None
+    write_notebook("n.ipynb", "open(out, 'w').write(str(x + 1))", parameters="x: int = 1\nout: str = ''")
+    with head_start(load_pipeline("two"), Selection(), surroundings) as executor:
+        assert executor is not None
+    with head_start(load_pipeline("two"), Selection(), surroundings) as executor:
+        assert executor is None
 
 
 def test_an_unknown_step_is_refused_before_anything_starts(two: Project) -> None:

@@ -72,15 +72,16 @@ class LocalExecutor:
 def head_start(
     pipeline: Pipeline, selection: Selection, surroundings: Surroundings
 ) -> Iterator[LocalExecutor | None]:
-    """An executor that gets ready while the plan is being made, where it is plain that something will run.
+    """An executor that gets ready while the plan is being made, where something is as good as certain to run.
 
-    That is so when a selected step was never done. None otherwise: then the plan is quick to make, and may find
-    everything cached. Raises SpecError for unknown steps.
+    That is so when a selected step was never done, or its notebook has a cell that was never read before. None
+    otherwise: then the plan may find everything cached. Raises SpecError for unknown steps.
     """
     from workbench.plan import selected
 
     steps = selected(pipeline, selection)
-    fresh = [step for key, step in steps.items() if not surroundings.store.has_result(pipeline.name, key)]
+    done = surroundings.store.has_result
+    fresh = [step for key, step in steps.items() if step.notebook.unseen or not done(pipeline.name, key)]
     if not fresh:
         yield None
         return

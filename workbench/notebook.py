@@ -44,6 +44,8 @@ class Notebook:
     parameters: Mapping[str, Parameter]
     code: tuple[Code, ...] = field(default=(), compare=False, repr=False)
     """Of each code cell; none for other languages than Python."""
+    unseen: bool = field(default=False, compare=False, repr=False)
+    """Whether the memory that it was read with met a cell of it for the first time: it is new, or was changed."""
 
     @cached_property
     def imports(self) -> frozenset[str]:
@@ -77,15 +79,19 @@ def read_notebook(path: Path, memory: CodeMemory | None = None) -> Notebook:
         source = cell.get("source", "")
         sources.append("".join(map(str, source)) if isinstance(source, list) else str(source))
     code: tuple[Code, ...] = ()
+    unseen = False
     parameters: Mapping[str, Parameter] = {}
     if language == "python":
-        code = _code(path, sources, memory or CodeMemory())
+        memory = memory or CodeMemory()
+        met = memory.met
+        code = _code(path, sources, memory)
+        unseen = memory.met > met
         if tagged is not None:
             parameters = _parameters(path, tagged + 1, sources[tagged])
     elif tagged is not None:
         parameters = _foreign_parameters(sources[tagged])
     kernel = str(kernelspec.get("name") or "python3")
-    return Notebook(path, language, kernel, tuple(sources), tagged, parameters, code)
+    return Notebook(path, language, kernel, tuple(sources), tagged, parameters, code, unseen)
 
 
 def _load(path: Path) -> dict[str, Any]:

@@ -41,6 +41,8 @@ class CodeMemory:
         self._known: dict[str, Code] = {}
         self._used: set[str] = set()
         self._changed = False
+        self.met = 0
+        """Sources that were described here for the first time."""
         if memory is None:
             return
         with suppress(OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
@@ -84,6 +86,7 @@ class CodeMemory:
         if key not in self._known:
             self._known[key] = _describe(parse(), package, content)
             self._changed = True
+            self.met += 1
         return self._known[key]
 
 

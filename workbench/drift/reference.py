@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from workbench.contracts.contract import Column, Contract
+from workbench.drift.graded import Graded, graded
 from workbench.drift.sketch import Bins, Sketch, bins_of, sketch
 from workbench.errors import BadInput
 
@@ -24,12 +25,14 @@ ANSWER = "probability"
 
 @dataclass(frozen=True)
 class Reference:
-    """Two tables, counted by day."""
+    """Tables, counted by day."""
 
     inputs: Sketch
     """Features of the training rows."""
     answers: Sketch
     """The column ANSWER on the test rows."""
+    outcomes: Graded | None = None
+    """The same answers with what became of them; None in a reference made without labels."""
 
     @property
     def bins(self) -> tuple[Bins, ...]:
@@ -38,14 +41,24 @@ class Reference:
 
     def to_json(self) -> str:
         """A file that travels with a model version."""
-        return json.dumps({"inputs": self.inputs.as_dict(), "answers": self.answers.as_dict()}) + "\n"
+        content = {
+            "inputs": self.inputs.as_dict(),
+            "answers": self.answers.as_dict(),
+            "outcomes": self.outcomes.as_dict() if self.outcomes else None,
+        }
+        return json.dumps(content) + "\n"
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
         """Raises BadInput for what `to_json` did not write."""
         try:
             content: dict[str, Any] = json.loads(text)
-            return cls(Sketch.from_dict(content["inputs"]), Sketch.from_dict(content["answers"]))
+            outcomes = content.get("outcomes")
+            return cls(
+                Sketch.from_dict(content["inputs"]),
+                Sketch.from_dict(content["answers"]),
+                Graded.from_dict(outcomes) if outcomes else None,
+            )
         except (ValueError, TypeError, LookupError) as error:
             raise BadInput(f"this is no reference for drift: {error}") from error
 
@@ -56,12 +69,13 @@ def reference(
     contract: Contract,
     probabilities: ArrayLike,
     answered: ArrayLike,
+    labels: ArrayLike | None = None,
 ) -> Reference:
-    """Count what a version learned from and how it answered.
+    """Count what a version learned from, how it answered, and how good the answers were.
 
     `inputs` (rows, columns) are its training rows, `days` (rows,) their dates; `probabilities` (others,) its answers to
-    rows that it had not learned from, `answered` (others,) their dates. Raises BadInput where lengths differ or a
-    feature of the contract is missing.
+    rows that it had not learned from, `answered` (others,) their dates, `labels` (others,) what became of them, 0 or 1.
+    Raises BadInput where lengths differ or a feature of the contract is missing.
     """
     columns: Sequence[Column] = contract.of_features().columns
     missing = [each.name for each in columns if each.name not in inputs.columns]
@@ -73,4 +87,5 @@ def reference(
     return Reference(
         sketch(inputs, bins_of(inputs, columns), days),
         sketch(answers, bins_of(answers, [Column(ANSWER, "float")]), answered),
+        None if labels is None else graded(labels, probabilities, answered),
     )

@@ -111,7 +111,8 @@ class Resampled:
     def apart(self, name: str) -> Floats:
         """How far resamples are from their middle, widened by what resampling few units loses."""
         resampled = self.resampled[name]
-        return (resampled - np.nanmean(resampled)) * np.sqrt(self.units / (self.units - 1))
+        found: Floats = (resampled - np.nanmean(resampled)) * np.sqrt(self.units / (self.units - 1))
+        return found
 
 
 def _drawn(table: Graded, rows: int, seed: int) -> Floats:
@@ -124,7 +125,8 @@ def _drawn(table: Graded, rows: int, seed: int) -> Floats:
         found: Floats = np.tensordot(weights.astype(float), table.counts.astype(float), 1)
         return found
     cells = table.counts[0]
-    return generator.multinomial(rows, cells.ravel() / cells.sum(), RESAMPLES).reshape(-1, *cells.shape)
+    drawn = generator.multinomial(rows, cells.ravel() / cells.sum(), RESAMPLES)
+    return drawn.reshape(-1, *cells.shape).astype(np.float64)
 
 
 def _decline(name: str, now: Resampled, then: Resampled, usual: float, margin: float) -> Decline:

@@ -11,8 +11,8 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
+from workbench.declared import names_problems
 from workbench.errors import Problem, SpecError, did_you_mean
-from workbench.monitor_keys import contract_problems
 from workbench.monitors import Monitors, monitors_of
 from workbench.notebook import Notebook, read_notebook
 from workbench.parameters import Parameter
@@ -395,23 +395,14 @@ class _Loading:
         )
 
     def _monitors(self, spec: Mapping[str, Any]) -> Monitors | None:
-        """Held against the contract where they name what only it knows."""
-        declared = spec.get("monitors")
-        if not declared:
+        if not spec.get("monitors"):
             return None
-        file = self.project.root / spec.get("contract", "")
-        if {"day", "expected"} & declared.keys() and file.is_file():
-            from workbench.contracts.contract import read_contract
-
-            try:
-                contract = read_contract(file)
-            except SpecError as error:
-                self.problems |= dict.fromkeys(error.problems)
-                return None
-            place = ("model", "monitors")
-            for where, message in contract_problems(declared, contract.keys, contract.features, place):
-                self.problem(message, *map(str, where))
-        return monitors_of(declared)
+        try:
+            for place, message in names_problems(self.project, spec):
+                self.problem(message, *map(str, place))
+        except SpecError as error:  # the contract's own problems
+            self.problems |= dict.fromkeys(error.problems)
+        return monitors_of(spec["monitors"])
 
     def _order(self, steps: Mapping[str, Step]) -> list[str]:
         graph = {key: [need for need in step.needs if need in steps] for key, step in steps.items()}

@@ -115,6 +115,9 @@ def _together(declared: Mapping[str, Any], place: Place) -> Iterator[Found]:
     service, fresh = declared.get("service"), declared.get("freshness")
     if service is not None and not {"max_errors", "max_latency"} & service.keys():
         yield (*place, "service"), "names no bound; expected max_errors or max_latency, or both"
+    judged = declared.get("performance")
+    if judged and "critical" in judged and not judged.get("margin"):
+        yield (*place, "performance", "critical"), "is so many times the margin, and there is no 'margin'"
     if fresh and keys.duration(fresh.get("max_age")) is None:
         window = declared.get("window", "7d")
         if parse_duration(fresh["max_age"]) > parse_duration(window):

@@ -22,9 +22,13 @@ def drift_page(found: Watched) -> str:
         marked(f"What it was asked from {window}, against what it learned from", "muted"),
         verdict,
         tiles(numbers),
-        _performance(found),
-        _columns(found),
+        *drift_parts(found),
     )
+
+
+def drift_parts(found: Watched) -> tuple[Html, ...]:
+    """What the page stands on: how good the answers were, and column by column."""
+    return _performance(found), _columns(found)
 
 
 def _performance(found: Watched) -> Html:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from workbench.drift.compare import Moved
     from workbench.monitoring import Watched
 
-_DATES = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
+DATES = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
 
 
 @click.command("drift")
@@ -22,8 +22,8 @@ _DATES = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
 @click.option(
     "--days", type=click.IntRange(1), default=7, show_default=True, help="The window: the last so many days."
 )
-@click.option("--since", type=_DATES, help="The window's start (UTC), instead of --days.")
-@click.option("--until", type=_DATES, help="The window's end (UTC), not included; now if not given.")
+@click.option("--since", type=DATES, help="The window's start (UTC), instead of --days.")
+@click.option("--until", type=DATES, help="The window's end (UTC), not included; now if not given.")
 @click.option("--version", default="champion", show_default=True, metavar="N|ALIAS", help="Which version.")
 @click.option(
     "--expected", multiple=True, metavar="FEATURE",

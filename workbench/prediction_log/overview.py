@@ -52,6 +52,13 @@ def overview(project: Project) -> list[Kept]:
     return found
 
 
+def on_record(project: Project) -> set[str]:
+    """Names of the models that there may be predictions of."""
+    with snapshot(project) as journal:
+        waiting = {shape.model for shape in journal.shapes.values()} if journal else set()
+    return {*models(project), *waiting}
+
+
 def _rows(files: list[LogFile]) -> int:
     import pyarrow.parquet as pq
 

@@ -122,7 +122,7 @@ def test_no_row_at_all_is_not_fresh() -> None:
     (found,) = said({"freshness": {"max_age": "1d"}}, Health(0, None, ()))
     assert (found.severity, found.title) == (
         "warning",
-        "no row since 2026-03-02 00:00 UTC, expected one within 24.0 h",
+        "no row since 2026-03-02 00:00 UTC, expected one within 24 h",
     )
 
 

@@ -135,7 +135,7 @@ def _of_subject(alert: Alert | None, seen: Seen, monitors: Monitors) -> Change |
         if fine < monitors.resolve_after:
             return None
         return Change(
-            "resolved", finding, window, alert, alert.severity, fine, f"{_windows(fine)} in a row did not show it"
+            "resolved", finding, window, alert, alert.severity, fine, f"{_windows(fine)} did not show it"
         )  # fmt: skip
     if _rank(finding.severity) > _rank(alert.severity):
         return Change(
@@ -143,9 +143,7 @@ def _of_subject(alert: Alert | None, seen: Seen, monitors: Monitors) -> Change |
         )  # fmt: skip
     if window.id == alert.window and finding.title == alert.title:
         return None
-    return Change(
-        "confirmed", finding, window, alert, alert.severity, bad, f"{_windows(bad)} in a row showed it"
-    )
+    return Change("confirmed", finding, window, alert, alert.severity, bad, f"{_windows(bad)} showed it")
 
 
 def _unwatched(
@@ -174,7 +172,7 @@ def _opening(seen: Seen, bad: int, open_after: int) -> Change | None:
         return None
     window, finding = seen[0]
     worst = max((each.severity for _, each in seen[:bad] if each.severity), key=_rank)
-    return Change("opened", finding, window, None, worst, bad, f"{_windows(bad)} in a row showed it")
+    return Change("opened", finding, window, None, worst, bad, f"{_windows(bad)} showed it")
 
 
 def _while(seen: Seen, *, bad: bool) -> Iterator[None]:
@@ -189,4 +187,4 @@ def _rank(severity: Severity) -> int:
 
 
 def _windows(count: int) -> str:
-    return "1 window" if count == 1 else f"{count} windows"
+    return "1 window" if count == 1 else f"{count} windows in a row"

@@ -32,7 +32,8 @@ from workbench.monitors import (
 Z = 1.959964
 """Standard deviations of a 95 % interval."""
 
-_OF = {"answered": "rows answered", "batch": "rows read by batch scoring", "requests": "requests"}
+SOURCES = {"answered": "rows answered", "batch": "rows read by batch scoring", "requests": "requests"}
+"""What a rate is a share of."""
 
 
 def findings(
@@ -107,7 +108,9 @@ def _quality(bounds: Quality, health: Health) -> Iterator[Finding]:
         if rate.rule not in worst or times > worst[rate.rule][0]:
             worst[rate.rule] = times, rate, bound
     for rule, (times, rate, bound) in worst.items():
-        title = f"{rule} in {rate.share:.2%} of {rate.of:,} {_OF[rate.source]}, at most {bound:.2%} allowed"
+        title = (
+            f"{rule} in {rate.share:.2%} of {rate.of:,} {SOURCES[rate.source]}, at most {bound:.2%} allowed"
+        )
         evidence = {**asdict(rate), "share": rate.share, "bound": bound}
         yield Finding("quality", rule, severity_of(times, bounds.critical), title, evidence)
 
@@ -135,7 +138,7 @@ def _freshness(
         return Finding("freshness", "", severity_of(math.inf, bounds.critical), title, {"age": None})
     newest = health.newest + timedelta(days=1) if by_day else health.newest  # a day is over at its end
     age = max(0.0, (until - newest).total_seconds())
-    title = f"the newest row is {_days(age)} older than the window's end, at most {allowed} allowed"
+    title = f"the newest row is {_days(age)} from the window's end, at most {allowed} allowed"
     evidence = {"newest": health.newest.isoformat(), "age": age, "bound": bounds.max_age}
     return Finding(
         "freshness", "", severity_of(_times(age, bounds.max_age), bounds.critical), title, evidence
@@ -194,8 +197,8 @@ def _times(value: float, bound: float) -> float:
 
 def _days(seconds: float) -> str:
     if seconds >= 172_800:
-        return f"{seconds / 86_400:.1f} days"
-    return f"{seconds / 3_600:.1f} h" if seconds >= 3_600 else f"{seconds / 60:.0f} min"
+        return f"{seconds / 86_400:.3g} days"
+    return f"{seconds / 3_600:.3g} h" if seconds >= 3_600 else f"{seconds / 60:.0f} min"
 
 
 def _milliseconds(seconds: float) -> str:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 from workbench.alerts import Alert, Change
+from workbench.findings import SOURCES
 from workbench.health import Health
 from workbench.monitoring_page import drift_parts
 from workbench.monitors import MONITORS, Finding
-from workbench.pages import Content, Html, banner, facts, folded, marked, page, points, section, table, tiles
+from workbench.pages import Content, Html, banner, facts, folded, lines, marked, page, section, table, tiles
 from workbench.windows import Seen
 
 COLOURS = {"critical": "bad", "warning": "note", None: "good"}
-RULES = 15
-"""Rules of the contract that the page shows unfolded: those broken most."""
 
 
 def window_page(seen: Seen, *more: Content) -> str:
@@ -44,17 +44,21 @@ def _verdict(seen: Seen) -> Html:
     if not bad:
         looked = f"{len(seen.window.findings)} things were looked at" if seen.window.findings else ""
         return banner("Nothing to report", "good", *([looked] if looked else []))
-    worst = max(bad, key=lambda each: each.severity == "critical")
-    told = bad if len(bad) <= 4 else bad[:4]
-    rest = [f"and {len(bad) - 4} more"] if len(bad) > 4 else []
+    monitors = Counter(each.monitor for each in bad)
+    counts = ", ".join(f"{name} {count}" if count > 1 else name for name, count in monitors.items())
+    critical = sum(1 for each in bad if each.severity == "critical")
+    words = f"{len(bad)} findings" if len(bad) > 1 else "1 finding"
     return banner(
-        worst.title, COLOURS[worst.severity], *(each.title for each in told if each is not worst), *rest
+        f"{words}: {counts}",
+        "bad" if critical else "note",
+        f"{critical} of them critical" if critical else "none of them critical",
     )
 
 
 def _numbers(seen: Seen) -> Iterator[tuple[str, Any, str]]:
     health, watched = seen.health, seen.watched
-    yield "rows", f"{health.rows:,}", f"newest {health.newest:%Y-%m-%d %H:%M}" if health.newest else "none"
+    form = "%Y-%m-%d" if seen.monitors.day else "%Y-%m-%d %H:%M"
+    yield "rows", f"{health.rows:,}", f"newest {health.newest:{form}}" if health.newest else "none"
     critical = sum(1 for alert in seen.open if alert.severity == "critical")
     yield "open alerts", f"{len(seen.open):,}", f"{critical} critical" if critical else "none critical"
     if watched is not None:
@@ -109,27 +113,30 @@ def _summary(found: list[Finding]) -> tuple[Html, str | Html]:
     if not bad:
         return marked("fine", "good"), found[0].title if len(found) == 1 else f"{len(found)} looked at"
     worst = "critical" if any(each.severity == "critical" for each in bad) else "warning"
-    return marked(worst, COLOURS[worst]), points(*(each.title for each in bad))
+    return marked(worst, COLOURS[worst]), lines(*(each.title for each in bad))
 
 
 def _health(health: Health) -> Iterator[Html]:
     if health.rates:
-        head = ["rule", "broken by", "of", "share", "of what"]
+        head = ["rule", "broken by", "of", "", "share"]
         rows = [
-            (each.rule, each.broken, each.of, f"{each.share:.2%}", _SOURCES[each.source])
+            (each.rule, each.broken, each.of, SOURCES[each.source], f"{each.share:.2%}")
             for each in health.rates
         ]
-        parts: list[Content] = [
-            marked(
-                "Rules of the contract, and how often a column is missing that may be. What a server refuses and batch "
-                "scoring sets aside was not answered, so it is counted on its own.",
-                "muted",
-            ),
-            table(head, rows[:RULES]),
-        ]
-        if len(rows) > RULES:
-            parts.append(folded(f"{len(rows) - RULES} more", table(head, rows[RULES:])))
+        broken = [row for row in rows if row[1]]
+        about = marked(
+            "Rules of the contract, and how often a column is missing that may be. What a server refuses and batch "
+            "scoring sets aside was not answered, so it is counted on its own.",
+            "muted",
+        )
+        parts: list[Content] = [about, table(head, broken) if broken else "No rule is broken by any row."]
+        if rest := rows[len(broken) :]:
+            parts.append(folded(f"{len(rest)} that nothing breaks", table(head, rest)))
         yield section("Does it keep the contract", *parts)
+    yield from _service(health)
+
+
+def _service(health: Health) -> Iterator[Html]:
     service: dict[str, Any] = {}
     if health.latency is not None:
         latency = health.latency
@@ -141,9 +148,6 @@ def _health(health: Health) -> Iterator[Html]:
         service[f"refused or failed: {reason}"] = count
     if service:
         yield section("Service", facts(service))
-
-
-_SOURCES = {"answered": "rows answered", "batch": "rows batch scoring read", "requests": "requests"}
 
 
 def _time(moment: float) -> str:

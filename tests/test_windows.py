@@ -10,22 +10,22 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-import numpy as np
 import pytest
 
 from tests.cli.test_commands import call
 from tests.scored import MODEL, WITH_CONTRACT
-from tests.test_monitoring import LATE, START, answers, asked, known, log
+from tests.test_monitoring import LATE, START, known, log
 from workbench import ledger_alerts, ledger_notices
 from workbench.drift.reference import FILE
 from workbench.errors import BadInput, SpecError
 from workbench.ledger import Ledger
+from workbench.monitors import last_whole
 from workbench.notify import channels, deliver
 from workbench.prediction_log.outcomes import add_outcomes
 from workbench.registration import attach
 from workbench.settings import Project, read_project
 from workbench.window_page import window_page
-from workbench.windows import Seen, judge, last_whole
+from workbench.windows import Seen, judge, look
 
 END = START + timedelta(days=7)
 MONITORS = (
@@ -57,7 +57,7 @@ def declare(watched: Project) -> Declare:
     return write
 
 
-def look(project: Project, days: int = 0, **more: Any) -> Seen:
+def week(project: Project, days: int = 0, **more: Any) -> Seen:
     """The week of the log, or the one so many days later, as if its version served."""
     shift = timedelta(days=days)
     return judge(project, MODEL, since=START + shift, until=END + shift, version=WITH_CONTRACT, **more)
@@ -77,7 +77,7 @@ def champion(watched: Project) -> None:
 
 def test_an_ordinary_week_has_nothing_to_report(watched: Project, declare: Declare, champion: None) -> None:
     log(watched)
-    seen = look(watched)
+    seen = week(watched)
     assert (seen.window.rows, seen.window.refused, seen.changes, seen.open) == (700, "", (), ())
     assert {each.monitor for each in seen.window.findings} == {
         "inputs",
@@ -97,7 +97,7 @@ def test_an_ordinary_week_has_nothing_to_report(watched: Project, declare: Decla
 
 def test_what_moved_opens_an_alert_once(watched: Project, declare: Declare, champion: None) -> None:
     log(watched, x=lambda rows: rows["x"] * 1.6)
-    first, again = look(watched), look(watched)
+    first, again = week(watched), week(watched)
     assert [(change.event, alert.monitor, alert.subject) for change, alert in first.changes] == [
         ("opened", "inputs", "x")
     ]
@@ -114,18 +114,18 @@ def test_a_window_with_too_little_is_refused_and_still_on_record(
     watched: Project, declare: Declare, champion: None
 ) -> None:
     log(watched, 1)
-    seen = look(watched)
+    seen = week(watched)
     assert "100 rows, expected at least 200" in seen.window.refused
     assert {each.monitor for each in seen.window.findings} == {"quality", "volume", "freshness"}
     assert {alert.monitor for alert in seen.open} == {"volume", "freshness"}
     assert "Not compared" in window_page(seen)
-    empty = look(watched, days=30)
+    empty = week(watched, days=30)
     assert (empty.window.rows, {alert.monitor for alert in empty.open}) == (0, {"volume", "freshness"})
 
 
 def test_alerts_are_those_of_the_version_that_serves(watched: Project, declare: Declare) -> None:
     log(watched, x=lambda rows: rows["x"] * 1.6)
-    seen = look(watched)
+    seen = week(watched)
     assert [each.subject for each in seen.window.findings if each.severity] == ["x"]
     assert (seen.changes, seen.open) == ((), ())
 
@@ -159,7 +159,7 @@ def test_what_is_declared_wrong_is_refused(
 ) -> None:
     declare(monitors)
     with pytest.raises(error) as caught:
-        look(watched)
+        week(watched)
     assert message in str(caught.value)
 
 
@@ -168,7 +168,7 @@ def test_whose_monitors_cannot_be_known(watched: Project, declare: Declare) -> N
         judge(watched, "mm")
     (watched.notebooks / "again.yaml").write_text((watched.notebooks / "train.yaml").read_text())
     with pytest.raises(BadInput, match=r"declared twice, in 'again\.yaml' and 'train\.yaml'"):
-        look(watched)
+        week(watched)
 
 
 # On the command line, and told
@@ -305,7 +305,7 @@ def test_a_variable_that_is_not_set_is_named(
     told: Project, declare: Declare, champion: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log(told, x=lambda rows: rows["x"] * 1.6)
-    seen = look(told)
+    seen = week(told)
     assert seen.changes
     monkeypatch.delenv("HOOK_TOKEN")
     with Ledger.open(told) as ledger:
@@ -319,16 +319,27 @@ def test_a_variable_that_is_not_set_is_named(
     assert "not in [notify]" in gone.reasons[name]
 
 
-def test_outcomes_that_come_are_judged_by_looking_again(
+def test_a_window_is_judged_again_when_outcomes_have_come(
     watched: Project, declare: Declare, champion: None
 ) -> None:
-    declare("{performance: {metric: log_loss}}")
+    declare("{performance: {metric: log_loss, wait: 3d}}")
     ids = log(watched)
-    first = look(watched)
-    assert first.window.findings == ()
-    truth = 1 - (
-        np.random.default_rng(5).random(700)
-        < np.concatenate([answers(asked(100, 10 + day)) for day in range(7)])
-    )
-    add_outcomes(watched, MODEL, {"id": ids, "late": truth.astype(int)}, labelling=LATE)
-    assert look(watched).window.id == first.window.id
+    (first,) = look(watched, MODEL, now=(END + timedelta(hours=1)).timestamp())
+    assert [each.window.id for each in look(watched, MODEL, now=(END + timedelta(days=1)).timestamp())] == [2]
+    add_outcomes(watched, MODEL, {"id": ids, "late": [0, 1] * 350}, labelling=LATE)
+    later = look(watched, MODEL, now=(END + timedelta(days=2)).timestamp())
+    assert [each.window.id for each in later] == [first.window.id, 2, 3]
+    assert [each.watched.outcomes for each in later if each.watched] == [700, 600, 500]
+    assert [each.window.id for each in look(watched, MODEL, now=(END + timedelta(days=2)).timestamp())] == [3]
+
+
+def test_outcomes_that_come_too_late_are_left_alone(
+    watched: Project, declare: Declare, champion: None
+) -> None:
+    declare("{performance: {metric: log_loss, wait: 3d}}")
+    ids = log(watched)
+    look(watched, MODEL, now=(END + timedelta(hours=1)).timestamp())
+    add_outcomes(watched, MODEL, {"id": ids, "late": [0, 1] * 350}, labelling=LATE)
+    assert len(look(watched, MODEL, now=(END + timedelta(days=9)).timestamp())) == 1
+    declare("{inputs: {}}")
+    assert len(look(watched, MODEL, now=(END + timedelta(days=2)).timestamp())) == 1

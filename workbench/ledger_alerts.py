@@ -80,10 +80,18 @@ def record(
 
 
 def windows(
-    ledger: Ledger, model: str, *, version: int | None = None, limit: int | None = None
+    ledger: Ledger,
+    model: str,
+    *,
+    version: int | None = None,
+    ended_after: float | None = None,
+    limit: int | None = None,
 ) -> list[Window]:
     """What monitoring saw of a model, the newest first."""
-    return [_window(row) for row in ledger.read(_windows_query(model, version, limit))]
+    query = _windows_query(model, version, limit)
+    if ended_after is not None:
+        query = query.where(schema.windows.c.until > ended_after)
+    return [_window(row) for row in ledger.read(query)]
 
 
 def window_of(ledger: Ledger, id_: int) -> Window | None:

@@ -68,6 +68,7 @@ MONITOR_KEYS: dict[str, dict[str, Key]] = {
     "performance": {
         "metric": Key("by which it is judged", keys.one_of(*METRICS), {"enum": list(METRICS)}, required=True),
         "margin": Key("the smallest decline that matters, in the metric's unit", _amount, {"type": "number", "minimum": 0}),
+        "wait": Key("so long after a window its outcomes may come (default 30d): it is judged again when some have", keys.duration, keys.DURATION_SCHEMA),
         "critical": _CRITICAL,
     },
     "service": {

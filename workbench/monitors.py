@@ -61,6 +61,8 @@ class Freshness:
 class Performance:
     metric: str
     margin: float = 0.0
+    wait: float = 30 * DAY
+    """Seconds after a window's end for which its outcomes may come."""
     critical: float | None = None
 
 
@@ -109,7 +111,7 @@ def monitors_of(declared: Mapping[str, Any]) -> Monitors:
     if "freshness" in given:
         parts["freshness"] = Freshness(**_timed(given["freshness"], "max_age"))
     if "performance" in given:
-        parts["performance"] = Performance(**given["performance"])
+        parts["performance"] = Performance(**_timed(given["performance"], "wait"))
     if "service" in given:
         parts["service"] = Service(**_timed(given["service"], "max_latency"))
     frame = {name: given[name] for name in ("day", "open_after", "resolve_after") if name in given}
@@ -124,6 +126,17 @@ def monitors_of(declared: Mapping[str, Any]) -> Monitors:
 def _timed(given: Mapping[str, Any], name: str) -> dict[str, Any]:
     """The same with a duration in seconds."""
     return {**given, name: parse_duration(given[name])} if name in given else dict(given)
+
+
+def last_whole(window: float, now: float) -> tuple[float, float]:
+    """The last window of so many seconds that is over, by seconds since the epoch.
+
+    One of a day or more ends at midnight (UTC), a shorter one where whole ones since the epoch end: whoever asks twice
+    on a day means the same window.
+    """
+    step = min(window, DAY)
+    end = now // step * step
+    return end - window, end
 
 
 def severity_of(times: float, critical: float | None) -> Severity | None:

@@ -1,6 +1,7 @@
-"""One window of the version that serves: measured, judged by the declared monitors, on record, with what it changes.
+"""Windows of the version that serves: measured, judged by the declared monitors, on record, with what they change.
 
-judge
+look        the last whole window, and those before it that outcomes have come for since
+judge       one window
 ├── monitors of the pipeline file (declared)
 ├── health    the window for itself
 ├── watch     the window against what the version learned from (monitoring); refused where there is too little of it
@@ -24,8 +25,9 @@ from workbench.health import Health, health
 from workbench.ledger import Ledger
 from workbench.ledger_alerts import Window
 from workbench.monitoring import Watched, watch
-from workbench.monitors import DAY, Monitors
+from workbench.monitors import Monitors, last_whole
 from workbench.notify import channels
+from workbench.prediction_log.overview import outcomes_came
 from workbench.registry import ALIAS, locate
 from workbench.settings import Project
 
@@ -42,6 +44,46 @@ class Seen:
     changes: tuple[tuple[Change, Alert], ...]
     open: tuple[Alert, ...]
     """Alerts of the model that are not resolved, the worst first."""
+
+
+def look(
+    project: Project,
+    model: str,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    version: str | int = ALIAS,
+    now: float | None = None,
+) -> list[Seen]:
+    """Judge the last whole window, after those on record that outcomes have come for since; or the one that is asked for.
+
+    Raises as `judge` does.
+    """
+    if since is not None or until is not None:
+        return [judge(project, model, since=since, until=until, version=version, now=now)]
+    moment = time.time() if now is None else now
+    spans = [*judged_again(project, model, monitors_for(project, model), moment, version), (None, None)]
+    return [judge(project, model, since=begin, until=end, version=version, now=now) for begin, end in spans]
+
+
+def judged_again(
+    project: Project, model: str, monitors: Monitors, now: float, version: str | int = ALIAS
+) -> list[tuple[datetime, datetime]]:
+    """Windows on record, the oldest first, that outcomes have come for since: as long as `performance: wait` says."""
+    if monitors.performance is None:
+        return []
+    _, newest = last_whole(monitors.window, now)
+    with Ledger.open(project) as ledger:
+        number = locate(project, ledger, model, version).version
+        after = now - monitors.performance.wait
+        known = ledger_alerts.windows(ledger, model, version=number, ended_after=after)
+    due = []
+    for window in reversed(known):
+        begin, end = (datetime.fromtimestamp(each, UTC) for each in (window.since, window.until))
+        days = (begin.date(), end.date()) if monitors.day is None else (None, None)
+        if window.until < newest and outcomes_came(project, model, *days) > window.created:
+            due.append((begin, end))
+    return due
 
 
 def judge(
@@ -79,17 +121,6 @@ def judge(
         )
         still = tuple(ledger_alerts.open_alerts(ledger, model))
     return Seen(recorded.window, monitors, own, watched, recorded.changes, still)
-
-
-def last_whole(window: float, now: float) -> tuple[float, float]:
-    """The last window of so many seconds that is over, by seconds since the epoch.
-
-    One of a day or more ends at midnight (UTC), a shorter one where whole ones since the epoch end: whoever asks twice
-    on a day means the same window.
-    """
-    step = min(window, DAY)
-    end = now // step * step
-    return end - window, end
 
 
 def _span(

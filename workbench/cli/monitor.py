@@ -38,6 +38,7 @@ def command(
 ) -> int:  # fmt: skip
     """Look at a window of MODEL as its pipeline's `monitors:` say: by default the last whole one.
 
+    And then also those before it that outcomes have come for since they were judged.
     What was found is on record, and opens, confirms or resolves alerts. The same window again changes nothing. Exit code
     1 when somebody was to be told and could not be; an open alert is no failure.
     """
@@ -45,11 +46,11 @@ def command(
     from workbench.ledger import Ledger
     from workbench.notify import Delivered, deliver
     from workbench.settings import find_project
-    from workbench.windows import judge
+    from workbench.windows import look
 
     project = find_project()
     start, end = _span(since, until, days)
-    seen = judge(project, model, since=start, until=end, version=version)
+    *again, seen = look(project, model, since=start, until=end, version=version)
     if report:
         from workbench.window_page import window_page
 
@@ -62,8 +63,13 @@ def command(
     if as_json:
         from workbench.cli.printing import print_json
 
-        print_json({**as_plain(seen), "told": vars(told)})
+        print_json({
+            **as_plain(seen), "again": [as_plain(each) for each in again], "told": vars(told),
+        })  # fmt: skip
     else:
+        for each in again:
+            click.echo(f"outcomes have come for {_window(each)}; judged again")
+            print_changes(each)
         _print(seen, told)
         if report:
             click.echo(f"page: {report}")
@@ -110,8 +116,7 @@ def _print(seen: Seen, told: Delivered) -> None:
     from workbench.cli.printing import counted, print_table
 
     window = seen.window
-    span = f"{moment(window.since)} to {moment(window.until)} UTC"
-    click.echo(f"version {window.version} of '{window.model}', {span}: {window.rows:,} rows")
+    click.echo(f"version {window.version} of '{window.model}', {_window(seen)}: {window.rows:,} rows")
     if window.refused:
         click.echo(click.style(f"not compared with the reference: {window.refused}", fg="yellow"))
     click.echo()
@@ -126,13 +131,18 @@ def _print(seen: Seen, told: Delivered) -> None:
     if silent:
         click.echo(f"nothing to judge by: {', '.join(silent)}")
     click.echo()
+    print_changes(seen)
+    click.echo(f"{counted(len(seen.open), 'open alert')}; see: workbench alerts list {window.model}")
+    print_told(told)
+
+
+def print_changes(seen: Seen) -> None:
+    """What a window did to alerts."""
     for change, alert in seen.changes:
         colour = "green" if change.event == "resolved" else "yellow"
         click.echo(
             click.style(f"alert {alert.id} {change.event}", fg=colour) + f": {alert.title} ({change.reason})"
         )
-    click.echo(f"{counted(len(seen.open), 'open alert')}; see: workbench alerts list {window.model}")
-    print_told(told)
 
 
 def print_told(told: Delivered) -> None:
@@ -145,6 +155,10 @@ def print_told(told: Delivered) -> None:
 
 def _line(finding: Finding) -> list[str]:
     return [str(finding.severity), finding.monitor, finding.title]
+
+
+def _window(seen: Seen) -> str:
+    return f"{moment(seen.window.since)} to {moment(seen.window.until)} UTC"
 
 
 def moment(seconds: float) -> str:

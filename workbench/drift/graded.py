@@ -1,6 +1,6 @@
 """Answers whose outcome has come, counted: by day, label and cell of the probability. Made in one pass, merged by adding.
 
-From the counts follow every metric and every resample of it by day, so neither the reference's rows nor a window's need
+From the counts follow every metric, of all days and of any of them, so neither the reference's rows nor a window's need
 to be kept. Cells are an even grid of log-odds joined with quantiles of the reference's answers: what rounding to a cell
 costs is below 0.001 of an AUC (the tests hold it against scikit-learn's); log loss and Brier score are exact.
 """

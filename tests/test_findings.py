@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from scipy.stats import binomtest
 
 from workbench.drift.compare import Moved
+from workbench.drift.explain import Explained
 from workbench.drift.ordinary import Ordinary
 from workbench.drift.performance import Decline
 from workbench.evaluation import Interval
@@ -40,7 +42,9 @@ def said(
 ) -> list[Finding]:
     monitors = monitors_of(declared)
     given = health or Health(900, UNTIL - timedelta(hours=1), ())
-    return list(findings(monitors, given, seen, declines, since=SINCE, until=UNTIL))
+    if declines:
+        seen = replace(seen or watched(None), declines=declines)
+    return list(findings(monitors, given, seen, since=SINCE, until=UNTIL))
 
 
 def severities(found: list[Finding]) -> dict[str, str | None]:
@@ -151,6 +155,15 @@ def test_without_a_margin_any_decline_that_is_sure_is_one() -> None:
     declared = {"performance": {"metric": "brier"}}
     assert severities(said(declared, brier=decline("brier", 0.001, 0.002))) == {"brier": "warning"}
     assert severities(said(declared, brier=decline("brier", -0.001, 0.002))) == {"brier": None}
+
+
+def test_a_decline_says_what_it_came_with() -> None:
+    seen = replace(watched(None), explained=(Explained("carrier", 0.0, 0.03, ("UA", "B6"), 0.2, 3.0),))
+    declared = {"performance": {"metric": "brier"}}
+    (found,) = said(declared, seen=seen, brier=decline("brier", 0.001, 0.002))
+    assert found.title.endswith("; most of it came with 'carrier' (UA, B6)")
+    assert found.evidence["explained"][0]["feature"] == "carrier"
+    assert said(declared, seen=seen, brier=decline("brier", float("nan"), float("nan"))) == []
 
 
 def test_service() -> None:

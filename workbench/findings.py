@@ -14,7 +14,6 @@ from typing import Any
 
 from workbench.drift.compare import Moved
 from workbench.drift.graded import HIGHER_IS_BETTER
-from workbench.drift.performance import Decline
 from workbench.health import Health, Rate
 from workbench.monitoring import Watched
 from workbench.monitors import (
@@ -32,6 +31,9 @@ from workbench.monitors import (
 Z = 1.959964
 """Standard deviations of a 95 % interval."""
 
+EXPLAINED = 3
+"""Features that a decline is told to have come with."""
+
 SOURCES = {"answered": "rows answered", "batch": "rows read by batch scoring", "requests": "requests"}
 """What a rate is a share of."""
 
@@ -40,15 +42,13 @@ def findings(
     monitors: Monitors,
     health: Health,
     watched: Watched | None,
-    declines: Mapping[str, Decline],
     *,
     since: datetime,
     until: datetime,
 ) -> tuple[Finding, ...]:
     """Everything that the declared monitors say, also that something is as it should be, the worst first.
 
-    `watched` is None for a window that could not be compared with the reference; `declines` are metrics against the
-    reference period, none while too few outcomes have come.
+    `watched` is None for a window that could not be compared with the reference.
     """
     found: list[Finding] = []
     if watched is not None and monitors.inputs:
@@ -61,8 +61,8 @@ def findings(
         found.append(_volume(monitors.volume, health))
     if monitors.freshness:
         found.append(_freshness(monitors.freshness, health, since, until, by_day=monitors.day is not None))
-    if monitors.performance and (decline := declines.get(monitors.performance.metric)):
-        found.append(_performance(monitors.performance, decline))
+    if monitors.performance and watched is not None:
+        found += _performance(monitors.performance, watched)
     if monitors.service:
         found += _service(monitors.service, health)
     return tuple(sorted(found, key=lambda each: _RANK[each.severity]))
@@ -145,23 +145,36 @@ def _freshness(
     )
 
 
-def _performance(bounds: Performance, decline: Decline) -> Finding:
-    """Judged by the near end of the difference's interval, not by the difference."""
+def _performance(bounds: Performance, watched: Watched) -> Iterator[Finding]:
+    """Judged by the near end of the difference's interval, not by the difference; nothing where that is not known."""
+    decline = watched.declines.get(bounds.metric)
+    if decline is None:
+        return
     apart = decline.difference
     lost = -apart.high if bounds.metric in HIGHER_IS_BETTER else apart.low
+    if math.isnan(lost):
+        return
+    word, severity = ("worse", severity_of(_times(lost, bounds.margin), _critical(bounds)))
     if lost <= bounds.margin:
-        severity: Severity | None = None
-        word = "not worse" if bounds.margin == 0 else f"not worse by more than {bounds.margin:g}"
-    else:
-        severity = severity_of(
-            _times(lost, bounds.margin), bounds.critical if bounds.margin > 0 else None
-        )  # fmt: skip
-        word = "worse"
+        word = "not worse by more than " + format(bounds.margin, "g") if bounds.margin else "not worse"
+        severity = None
+    came_with = [each for each in watched.explained if each.impact > 0]
     title = (
         f"{bounds.metric} {decline.value:.4f} is {word} than {decline.reference:.4f} in the reference period: "
         f"{apart.value:+.4f} ({apart.low:+.4f} to {apart.high:+.4f})"
     )
-    return Finding("performance", bounds.metric, severity, title, decline.as_dict())
+    if severity and came_with:
+        title += f"; most of it came with '{came_with[0].feature}' ({', '.join(came_with[0].where[:3])})"
+    evidence = {
+        **decline.as_dict(),
+        "explained": [each.as_dict() for each in came_with[:EXPLAINED]],
+        "worse": list(watched.worse),
+    }
+    yield Finding("performance", bounds.metric, severity, title, evidence)
+
+
+def _critical(bounds: Performance) -> float | None:
+    return bounds.critical if bounds.margin > 0 else None
 
 
 def _service(bounds: Service, health: Health) -> Iterator[Finding]:

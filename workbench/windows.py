@@ -19,6 +19,7 @@ from workbench import ledger_alerts
 from workbench.alerts import Alert, Change
 from workbench.contracts.contract import Contract, read_contract
 from workbench.declared import monitors_for
+from workbench.drift.performance import MARGINS
 from workbench.errors import BadInput, ModelError, did_you_mean
 from workbench.findings import findings
 from workbench.health import Health, health
@@ -110,7 +111,7 @@ def judge(
     _refuse_unknown(monitors, contract)
     own = health(project, model, located.version, contract, since=start, until=end, day=monitors.day)
     watched, refused = _watched(project, model, located.version, monitors, start, end)
-    found = findings(monitors, own, watched, {}, since=start, until=end)
+    found = findings(monitors, own, watched, since=start, until=end)
     window = Window(
         model, located.version, start.timestamp(), end.timestamp(), own.rows, found, refused,
         {"health": own.as_dict(), "watched": watched.as_dict() if watched else None},
@@ -147,9 +148,12 @@ def _watched(
     project: Project, model: str, version: int, monitors: Monitors, since: datetime, until: datetime
 ) -> tuple[Watched | None, str]:
     """The window against the reference, or why it cannot be compared."""
+    judged = monitors.performance
+    margins = {**MARGINS, **({judged.metric: judged.margin} if judged else {})}
     try:
         found = watch(
-            project, model, since=since, until=until, version=version, expected=monitors.expected, day=monitors.day
+            project, model, since=since, until=until, version=version, expected=monitors.expected, day=monitors.day,
+            margins=margins,
         )  # fmt: skip
     except (BadInput, ModelError) as error:
         return None, str(error)

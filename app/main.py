@@ -9,6 +9,7 @@ page = st.navigation(
     [
         st.Page("pages/runs.py", title="Runs", icon="🏃", default=True),
         st.Page("pages/models.py", title="Models", icon="📦"),
+        st.Page("pages/alerts.py", title="Alerts", icon="🔔"),
     ],
     position="top",
 )

@@ -164,3 +164,29 @@ def test_who_waits_in_vain_is_told(shared: Project) -> None:
             raise AssertionError("both got their turn")
         with ledger_trail.exclusively(other, MODEL, 5):
             pass
+
+
+def test_alerts_and_whom_to_tell_are_kept_as_on_sqlite(project: Project, database: str) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from tests.test_alerts import BAD, FINE
+    from tests.test_ledger_alerts import record
+    from workbench import ledger_alerts, ledger_notices
+
+    with Ledger(ledger_schema.connect(database, project.state / "ledger.lock")) as ledger:
+        with ThreadPoolExecutor(4) as pool:
+            many = list(pool.map(lambda _: record(ledger, 1, BAD), range(8)))
+            assert sum(len(each.changes) for each in many) == 1
+            taken = list(pool.map(lambda _: ledger_notices.take(ledger, "chat"), range(4)))
+        (mine,) = [each for each in taken if each]
+        ledger_notices.done(ledger, mine)
+        assert ledger_alerts.acknowledge(ledger, 1, "ada").acknowledged_by == "ada"
+        for number in (2, 3):
+            record(ledger, number, FINE)
+        (alert,) = ledger_alerts.alerts(ledger)
+        assert (alert.state, alert.resolved_by) == ("resolved", "monitor")
+        states = [(each.event, each.channel, each.state) for each in ledger_notices.notices(ledger)]
+        assert states == [
+            ("opened", "chat", "sent"), ("opened", "mail", "waiting"),
+            ("resolved", "chat", "waiting"), ("resolved", "mail", "waiting"),
+        ]  # fmt: skip

@@ -233,3 +233,25 @@ def test_wrong_serving_settings_are_named_by_line(tmp_path: Path, line: str, sai
     with pytest.raises(SpecError, match=said) as caught:
         read_project(written(tmp_path, f'[project]\nname = "demo"\n[serve]\n{line}\n'))
     assert caught.value.problems[0].line == 4
+
+
+def test_whom_alerts_are_told(tmp_path: Path) -> None:
+    urls = '["${SLACK_URL}", "mailto://u:${PASSWORD}@example.org"]'
+    project = read_project(written(tmp_path, f'[project]\nname = "demo"\n[notify]\nurls = {urls}\n'))
+    assert project.notify == ("${SLACK_URL}", "mailto://u:${PASSWORD}@example.org")
+    assert "example.org" not in repr(project)
+
+
+@pytest.mark.parametrize(("urls", "message"), [
+    ('"slack://s3cret"', "is not a list of texts"),
+    ('["slack://s3cret", 3]', "is not a list of texts"),
+    ('["slack://s3cret", "s3cret"]', "the URL number 2 is none"),
+    ('["${S3CRET"]', "the URL number 1 is none"),
+    ('["slack://s3cret", "slack://s3cret"]', "stands there twice"),
+])  # fmt: skip
+def test_what_is_wrong_with_them_shows_no_secret(tmp_path: Path, urls: str, message: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        read_project(written(tmp_path, f'[project]\nname = "demo"\n[notify]\nurls = {urls}\n'))
+    assert "workbench.toml:4: notify.urls: " in str(caught.value)
+    assert message in str(caught.value)
+    assert "s3cret" not in str(caught.value).lower()

@@ -11,7 +11,9 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
+from workbench.declared import names_problems
 from workbench.errors import Problem, SpecError, did_you_mean
+from workbench.monitors import Monitors, monitors_of
 from workbench.notebook import Notebook, read_notebook
 from workbench.parameters import Parameter
 from workbench.pipeline import (
@@ -385,9 +387,22 @@ class _Loading:
                 for file in self.project.notebooks.rglob("*.y*ml")
             ]
             self.problem(f"there is no file '{contract}'{did_you_mean(contract, near)}", "model", "contract")
+        monitors = self._monitors(spec)
         if "version" not in outputs or "name" not in spec:
             return None
-        return Model(spec["name"], contract=contract, gates=spec.get("gates", {}), **outputs)
+        return Model(
+            spec["name"], contract=contract, gates=spec.get("gates", {}), monitors=monitors, **outputs
+        )
+
+    def _monitors(self, spec: Mapping[str, Any]) -> Monitors | None:
+        if not spec.get("monitors"):
+            return None
+        try:
+            for place, message in names_problems(self.project, spec):
+                self.problem(message, *map(str, place))
+        except SpecError as error:  # the contract's own problems
+            self.problems |= dict.fromkeys(error.problems)
+        return monitors_of(spec["monitors"])
 
     def _order(self, steps: Mapping[str, Step]) -> list[str]:
         graph = {key: [need for need in step.needs if need in steps] for key, step in steps.items()}

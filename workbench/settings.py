@@ -37,6 +37,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     },
     "canary": {"max_errors": 3, "max_refused": 0.05, "max_slowdown": 3.0, "min_batches": 50},
     "predictions": {"durability": "durable", "keep_days": 0, "compact_every": "1m"},
+    "notify": {"urls": ()},
 }  # fmt: skip
 """Every section and key of `workbench.toml` with its default; an empty URL means: inside the project.
 
@@ -132,6 +133,8 @@ class Project:
     serve: Serving = field(default_factory=Serving)
     canary: CanaryLimits = field(default_factory=CanaryLimits)
     predictions: Predictions = Predictions()
+    notify: tuple[str, ...] = field(default=(), repr=False)
+    """URLs of apprise that alerts are told to, in which `${NAME}` stands for an environment variable. They hold secrets."""
 
     @property
     def state(self) -> Path:
@@ -250,6 +253,7 @@ def read_project(root: Path) -> Project:
         serve=_serving(values["serve"]),
         canary=CanaryLimits(**values["canary"]),
         predictions=_predictions(values["predictions"]),
+        notify=tuple(values["notify"]["urls"]),
     )
 
 
@@ -329,6 +333,8 @@ def _check(section: str, key: str, value: object) -> str | None:
         if isinstance(value, list) and all(isinstance(name, str) and name for name in value):
             return None
         return f'{value!r} is not a list of names; expected such as ["ada", "grace"]'
+    if section == "notify":
+        return _check_urls(value)
     if key == "policy" and value not in POLICIES:
         return f"{value!r} is not a policy{did_you_mean(str(value), POLICIES)}"
     if key == "durability" and value not in DURABILITIES:
@@ -351,6 +357,19 @@ def _check(section: str, key: str, value: object) -> str | None:
     if key == "name" and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", str(value)):
         return f"'{value}' is not a project's name; expected letters, digits, '.', '_' and '-'"
     return None
+
+
+def _check_urls(value: object) -> str | None:
+    """What is wrong with them, without showing any: they hold secrets."""
+    expected = (
+        'expected URLs of apprise, such as ["${SLACK_URL}", "mailto://user:${MAIL_PASSWORD}@example.org"]'
+    )
+    if not isinstance(value, list) or not all(isinstance(url, str) for url in value):
+        return f"is not a list of texts; {expected}"
+    for number, url in enumerate(value, 1):
+        if not re.fullmatch(r"\$\{[A-Za-z_]\w*\}|[A-Za-z][A-Za-z0-9+.-]*://\S+", url):
+            return f"the URL number {number} is none; {expected}"
+    return f"one of its URLs stands there twice; {expected}" if len(set(value)) < len(value) else None
 
 
 def _check_serving(key: str, value: Any) -> str | None:

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from workbench import load_pipeline, make_plan, run_plan
+from tests.test_alerts import finding
+from tests.test_ledger_alerts import record
+from workbench import ledger_alerts, load_pipeline, make_plan, run_plan
+from workbench.ledger import Ledger
 from workbench.settings import Project
 
 if TYPE_CHECKING:
@@ -68,6 +71,27 @@ def test_an_empty_project_says_what_to_do(open_app: Callable[[], AppTest]) -> No
     app.switch_page("pages/models.py").run()
     assert not app.exception
     assert "No model is registered yet" in text_of(app)
+    app.switch_page("pages/alerts.py").run()
+    assert not app.exception
+    assert "No alert." in text_of(app)
+
+
+def test_the_inbox_shows_what_is_open_and_whom_it_was_told(
+    project: Project, open_app: Callable[[], AppTest]
+) -> None:
+    with Ledger.open(project) as ledger:
+        record(ledger, 1, finding("critical", "temp"), finding("warning", "dewp"))
+        ledger_alerts.resolve(ledger, 2, "ada", "the season")
+    app = open_app()
+    app.switch_page("pages/alerts.py").run()
+    assert not app.exception
+    assert "Alert 1: critical, open" in text_of(app)
+    assert "workbench alerts ack 1" in text_of(app)
+    listed, told = (frame.value for frame in app.dataframe)
+    assert list(listed["id"]) == [1]
+    assert set(told["channel"]) == {"chat", "mail"}
+    app.toggle[0].set_value(True).run()
+    assert sorted(app.dataframe[0].value["id"]) == [1, 2]
 
 
 def test_a_failed_run_shows_the_cell_that_failed(ran: Project, open_app: Callable[[], AppTest]) -> None:

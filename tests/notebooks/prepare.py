@@ -37,10 +37,12 @@ SAMPLE: dict[str, Any] = {
     "folds": 2,
     "resamples": 30,
     "min_slice": 50,
+    "since": "2013-01-14",
+    "until": "2013-01-21",
 }
 """Small values for parameters, wherever a notebook declares one of them."""
 
-PIPELINES = ("train", "score")
+PIPELINES = ("train", "score", "monitor")
 """In the order in which one needs what the other has delivered."""
 
 

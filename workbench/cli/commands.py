@@ -22,6 +22,8 @@ _MODULES = {
     "predictions": "predictions",
     "outcomes": "outcomes",
     "drift": "drift",
+    "monitor": "monitor",
+    "alerts": "alerts",
     "contract": "contract",
     "gc": "gc",
     "lab": "lab",

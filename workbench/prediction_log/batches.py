@@ -6,6 +6,7 @@ place, has the same prediction ids, and the log has them already.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from workbench.locks import locked
 from workbench.prediction_log.files import LogWriter
 from workbench.prediction_log.places import batch_name, day_folder, day_of, find_batch, model_folder
 from workbench.prediction_log.tables import INPUT, KEY, base_schema, cast, key_column, logged
+from workbench.prediction_log.tallies import SET_ASIDE
 from workbench.settings import Project
 
 if TYPE_CHECKING:
@@ -90,10 +92,13 @@ class BatchLog:
         self._wait()
         self._going = self._pool.submit(self._write, rows, probabilities, columns)
 
-    def commit(self) -> None:
-        """Have them on record, unless another process was faster. Raises LogError."""
+    def commit(self, aside: Mapping[str, int] | None = None) -> None:
+        """Have them on record, unless another process was faster; `aside` are rows that were not scored, by rule.
+
+        Raises LogError.
+        """
         self._wait()
-        self._writer.finish()
+        self._writer.finish({SET_ASIDE: json.dumps(dict(aside)).encode()} if aside else None)
         with locked(model_folder(self._project, self._batch.model) / "batches.lock"):
             if not is_logged(self._project, self._batch):
                 self._writer.reveal()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -57,9 +57,11 @@ class LogWriter:
             raise _unwritable(self.path, error) from error
         self.rows += table.num_rows
 
-    def finish(self) -> None:
+    def finish(self, metadata: Mapping[bytes, bytes] | None = None) -> None:
         """Have it on disk, still hidden."""
         try:
+            if metadata:
+                self._writer.add_key_value_metadata(metadata)
             self._writer.close()
             to_disk(self._hidden)
         except OSError as error:

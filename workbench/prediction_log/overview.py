@@ -52,6 +52,31 @@ def overview(project: Project) -> list[Kept]:
     return found
 
 
+def outcomes_came(project: Project, model: str, first: date | None = None, last: date | None = None) -> float:
+    """When outcomes came last for predictions of these days (UTC, both included): seconds since the epoch; 0 for none."""
+    newest = 0.0
+    for day in days(project, model):
+        if (first is None or day >= first) and (last is None or day <= last):
+            for file in files_in(day_folder(project, model, day)):
+                if file.what == "outcomes":
+                    newest = max(newest, _changed(file))
+    return newest
+
+
+def _changed(file: LogFile) -> float:
+    try:
+        return file.path.stat().st_mtime
+    except FileNotFoundError:  # merged, or retention was faster
+        return 0.0
+
+
+def on_record(project: Project) -> set[str]:
+    """Names of the models that there may be predictions of."""
+    with snapshot(project) as journal:
+        waiting = {shape.model for shape in journal.shapes.values()} if journal else set()
+    return {*models(project), *waiting}
+
+
 def _rows(files: list[LogFile]) -> int:
     import pyarrow.parquet as pq
 

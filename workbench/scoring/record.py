@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -60,10 +60,13 @@ class Record:
         inputs = {name: batch.column(name) if self.typed else _array(given[name]) for name in self.features}
         self.log.write(numbers, answers, {**columns, **inputs})
 
-    def commit(self) -> None:
-        """Have it on record. Called before the part is visible: a score that was seen is in the log."""
+    def commit(self, aside: Mapping[str, int]) -> None:
+        """Have it on record, and how many rows were set aside, by rule.
+
+        Called before the part is visible: a score that was seen is in the log.
+        """
         if self.log is not None:
-            self.log.commit()
+            self.log.commit(aside)
 
 
 @contextmanager

@@ -132,7 +132,7 @@ def score_part(
             before.st_ino,
         ):
             raise BadInput(f"'{job.source.path}' was changed while it was read; nothing of it was written")
-        record.commit()
+        record.commit(writer.counts.reasons)
         writer.commit()
     yield writer.counts, 1.0
 

@@ -13,10 +13,13 @@ A request costs no middleware but this; nothing here is between a prediction and
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from workbench.errors import LogError
+from workbench.prediction_log.tallies import FLUSH_SECONDS, Tally
 from workbench.serving.answers import Refused
 from workbench.serving.http.engine import Engine
 from workbench.serving.http.guard import Guard
@@ -54,6 +57,7 @@ class Application:
         self._guard = Guard(project.serve, Keyring(project))
         self._questions = Questions(engine, project.serve)
         self._site = make_site(project, engine, self._metrics)
+        self._tally = Tally(project)
         self._inside = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -75,6 +79,7 @@ class Application:
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self._engine.stop()
+        self._keep_count()
         self._log.stop()
         await send({"type": "lifespan.shutdown.complete"})
 
@@ -157,6 +162,8 @@ class Application:
 
     def _refusal(self, refused: Refused, scope: Scope, told: Told) -> Reply:
         told.reason, told.at = refused.reason, [wrong.at for wrong in refused.wrong[:20]]
+        if refused.reason == "contract":
+            told.rules = sorted({rule_of(wrong.message) for wrong in refused.wrong})
         return refusal(refused, said_of(refused, scope["path"], told.request))
 
     def _tell(self, scope: Scope, told: Told, status: int, seconds: float) -> None:
@@ -171,9 +178,23 @@ class Application:
         }  # fmt: skip
         if told.model:
             values |= {"model": told.model, "version": told.version, "kind": told.kind, "rows": told.rows}
+            if self._tally.count(told.model, status, told.reason, told.rules):
+                asyncio.get_running_loop().call_later(FLUSH_SECONDS, self._keep_count)
         if told.reason:
             values |= {"reason": told.reason, "at": told.at}
         self._log.line(**values)
+
+    def _keep_count(self) -> None:
+        """Have what was counted on record; what cannot be is kept for the next time."""
+        try:
+            self._tally.flush()
+        except LogError as error:
+            self._log.line(level="error", event="log", message=str(error))
+
+
+def rule_of(message: str) -> str:
+    """What of the contract is broken, without the value that breaks it: what stands before it in the sentence."""
+    return re.split(": |; ", message, maxsplit=1)[0][:120]
 
 
 def _too_late(reading: bool) -> Refused:

@@ -53,6 +53,8 @@ class Told:
     caller: str | None = None
     reason: str = ""
     at: list[str] = field(default_factory=list)
+    rules: list[str] = field(default_factory=list)
+    """Of the contract, that its rows break."""
 
 
 def route_of(path: str) -> Route | None:

@@ -21,6 +21,7 @@ from workbench.pipeline import (
     Model,
     OutputOf,
     Pipeline,
+    Rows,
     Step,
     branch_key,
     branch_label,
@@ -387,7 +388,19 @@ class _Loading:
             self.problem(f"there is no file '{contract}'{did_you_mean(contract, near)}", "model", "contract")
         if "version" not in outputs or "name" not in spec:
             return None
-        return Model(spec["name"], contract=contract, gates=spec.get("gates", {}), **outputs)
+        return Model(
+            spec["name"],
+            contract=contract,
+            gates=spec.get("gates", {}),
+            replay=self._rows(spec.get("replay")),
+            **outputs,
+        )
+
+    def _rows(self, spec: dict[str, Any] | None) -> Rows | None:
+        if not spec or not {"rows", "day"} <= spec.keys():
+            return None
+        found = [self._source(text, {}, ("model", "replay", "rows")) for text in spec["rows"]]
+        return Rows(tuple(each for each in found if isinstance(each, OutputOf)), spec["day"])
 
     def _order(self, steps: Mapping[str, Step]) -> list[str]:
         graph = {key: [need for need in step.needs if need in steps] for key, step in steps.items()}

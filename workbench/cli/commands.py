@@ -22,6 +22,7 @@ _MODULES = {
     "predictions": "predictions",
     "outcomes": "outcomes",
     "drift": "drift",
+    "replay": "replay",
     "contract": "contract",
     "gc": "gc",
     "lab": "lab",

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import ndtr, stdtrit
 
 from workbench.drift.graded import HIGHER_IS_BETTER, METRICS, Floats, Graded, graded, metrics_of

@@ -53,12 +53,24 @@ def test_a_reference_judges_itself_as_no_worse(reference: Graded) -> None:
         assert not found.worse
 
 
+def stormy(days: int, seed: int) -> Rows:
+    """Days that the model does not see coming, bad or good, some days at a time: rho 0.6."""
+    generator = np.random.default_rng(seed)
+    surprise = np.zeros(days)
+    for day in range(1, days):
+        surprise[day] = 0.6 * surprise[day - 1] + generator.normal(0, 0.4)
+    day = np.repeat(np.arange(days), 300)
+    odds = generator.normal(-1, 1, len(day))
+    labels = generator.random(len(day)) < 1 / (1 + np.exp(-odds - surprise[day]))
+    return labels.astype(float), 1 / (1 + np.exp(-odds)), FIRST + day
+
+
 def test_no_change_is_seldom_worse() -> None:
     margins = {"log_loss": 0.0, "calibration_error": 0.0}
     worse = [
         [
             found.worse
-            for found in performance(*rows(7, seed), graded(*rows(28, 900 + seed)), margins).values()
+            for found in performance(*stormy(7, seed), graded(*stormy(28, 900 + seed)), margins).values()
         ]
         for seed in range(100, 160)
     ]
@@ -88,9 +100,11 @@ def test_an_interval_covers_what_is_true(reference: Graded) -> None:
     assert sum(inside) >= 52  # 57 expected
 
 
-def test_one_day_is_resampled_by_row(reference: Graded) -> None:
+def test_one_day_is_held_against_how_days_differ(reference: Graded) -> None:
     found = performance(*rows(1, seed=4), reference, {"brier": 0.0})["brier"]
-    assert 0.01 < found.interval.high - found.interval.low < 0.06
+    days = [graded(*rows(1, seed), reference.edges) for seed in range(400, 420)]
+    spread = np.std([declines(day, reference, {"brier": 0.0})["brier"].value for day in days])
+    assert found.interval.high - found.interval.low == pytest.approx(4 * spread, rel=0.5)
 
 
 def test_too_little_says_nothing(reference: Graded) -> None:

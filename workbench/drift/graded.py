@@ -1,6 +1,6 @@
 """Answers whose outcome has come, counted: by day, label and cell of the probability. Made in one pass, merged by adding.
 
-From the counts follow every metric and every resample of it by day, so neither the reference's rows nor a window's need
+From the counts follow every metric, of all days and of any of them, so neither the reference's rows nor a window's need
 to be kept. Cells are an even grid of log-odds joined with quantiles of the reference's answers: what rounding to a cell
 costs is below 0.001 of an AUC (the tests hold it against scikit-learn's); log loss and Brier score are exact.
 """
@@ -119,8 +119,10 @@ def graded(
     epsilon = np.finfo(np.float64).eps
     right = np.clip(np.where(late, said, 1 - said), epsilon, 1)
     wrong = actual - said
-    sums = [np.bincount(cell, each, minlength=size) for each in (said, -np.log(right), wrong * wrong)]
-    return Graded(chosen, tuple(map(str, names)), counts, np.stack(sums).reshape(3, LABELS, cells))
+    sums: Floats = np.array(
+        [np.bincount(cell, each, minlength=size) for each in (said, -np.log(right), wrong * wrong)]
+    )
+    return Graded(chosen, tuple(map(str, names)), counts, sums.reshape(3, LABELS, cells))
 
 
 def metrics_of(drawn: NDArray[Any], whole: Graded) -> dict[str, Floats]:
@@ -151,7 +153,8 @@ def _groups(rows: Counts) -> Floats:
     """(cells, CALIBRATION_BINS): 1 where a cell belongs to a group; by the middle of its rows."""
     middle = (np.cumsum(rows) - rows / 2) / max(1, rows.sum())
     group = np.minimum((middle * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
-    return np.eye(CALIBRATION_BINS)[group]
+    chosen: Floats = np.eye(CALIBRATION_BINS)[group]
+    return chosen
 
 
 def pack(values: NDArray[Any], kind: str) -> str:

@@ -1,9 +1,9 @@
 """How good answers were, against the period before the model went live: better or worse, and how sure that is.
 
-Both periods are resampled by whole days, for the rows of one day share its weather; a window of one day by rows. The two
-are independent, so a resample of their difference is a resample of one against one of the other. Sources: bootstrap
-of two samples, Efron and Tibshirani (1993), chapter 8; limits expanded where few days were resampled, Hesterberg
-(2015), section 3.2, with the degrees of freedom of two samples of unequal spread, Welch (1947).
+Worse is what an unchanged window would hardly be. Two things decide what that is. A window differs from a longer reference
+by its length alone: within a week the days are more alike than within a quarter, so AUC is lower, and calibration error grows
+with noise; both are held against stretches of the reference as long, with as many rows. And days hang together (see
+`serial`), which sets the errors. A window of one day is held against how much days of the reference differ.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtr, stdtrit
 
-from workbench.drift.graded import HIGHER_IS_BETTER, METRICS, Floats, Graded, graded, metrics_of
+from workbench.drift.graded import HIGHER_IS_BETTER, METRICS, Graded, graded, metrics_of
+from workbench.drift.serial import Daily, Errors, errors
 from workbench.errors import BadInput, did_you_mean
 from workbench.evaluation import LEVEL, Interval
 
-RESAMPLES = 1_000
 LEAST = 200
 """Rows with an outcome below which nothing is said."""
+BY_LENGTH = ("auc", "calibration_error")
+"""Metrics that depend on how long a period is."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,9 @@ class Decline:
     metric: str
     value: float
     interval: Interval
-    """Of the value; its LEVEL limits."""
+    """Of the value."""
     reference: float
-    """What it was in the reference period; calibration error, which grows with noise, in as few rows as the window has."""
+    """What it was in the reference period: the mean of stretches as long as the window for metrics BY_LENGTH."""
     difference: Interval
     """Value minus reference. Below zero is worse for `auc`, above zero for every other metric."""
     margin: float
@@ -72,12 +73,12 @@ def declines(window: Graded, reference: Graded, metrics: Mapping[str, float]) ->
             raise BadInput(f"there is no metric '{name}'{did_you_mean(name, METRICS)}")
     if not (judged(window) and judged(reference)):
         return {}
-    now, then = Resampled.of(window, seed=1), Resampled.of(reference, seed=0)
-    usual = dict(then.values)
-    if "calibration_error" in metrics:
-        alike = metrics_of(_drawn(reference, window.rows, seed=2), reference)
-        usual["calibration_error"] = float(np.mean(alike["calibration_error"]))
-    return {name: _decline(name, now, then, usual[name], margin) for name, margin in metrics.items()}
+    now, then = daily(window), daily(reference)
+    usual = {name: each.value for name, each in then.items()} | _alike(window, reference)
+    return {
+        name: decline(name, now[name], usual[name], errors(now[name], then[name]), margin)
+        for name, margin in metrics.items()
+    }
 
 
 def judged(table: Graded) -> bool:
@@ -85,60 +86,56 @@ def judged(table: Graded) -> bool:
     return table.rows >= LEAST and min(table.labels) > 0
 
 
-@dataclass(frozen=True)
-class Resampled:
-    """Every metric of a table, and of resamples of it."""
-
-    values: Mapping[str, float]
-    resampled: Mapping[str, Floats]
-    """(RESAMPLES,) each."""
-    units: int
-    """Days that were drawn from, or rows."""
-
-    @classmethod
-    def of(cls, table: Graded, *, seed: int) -> Resampled:
-        once = metrics_of(table.counts.sum(axis=0)[None], table)
-        values = {name: float(found[0]) for name, found in once.items()}
-        days = len(table.days)
-        return cls(
-            values, metrics_of(_drawn(table, table.rows, seed), table), days if days > 1 else table.rows
-        )
-
-    def interval(self, name: str) -> Interval:
-        """A metric with its interval."""
-        return _limits(self.values[name], self.apart(name), self.units - 1)
-
-    def apart(self, name: str) -> Floats:
-        """How far resamples are from their middle, widened by what resampling few units loses."""
-        resampled = self.resampled[name]
-        return (resampled - np.nanmean(resampled)) * np.sqrt(self.units / (self.units - 1))
-
-
-def _drawn(table: Graded, rows: int, seed: int) -> Floats:
-    """Resamples of about so many rows, (RESAMPLES, 2, cells): of whole days, or where there is one day of rows."""
-    generator = np.random.default_rng(seed)
-    days = len(table.days)
-    if days > 1:
-        draws = max(1, round(rows * days / table.rows))
-        weights = generator.multinomial(draws, np.full(days, 1 / days), RESAMPLES)
-        found: Floats = np.tensordot(weights.astype(float), table.counts.astype(float), 1)
-        return found
-    cells = table.counts[0]
-    return generator.multinomial(rows, cells.ravel() / cells.sum(), RESAMPLES).reshape(-1, *cells.shape)
-
-
-def _decline(name: str, now: Resampled, then: Resampled, usual: float, margin: float) -> Decline:
-    """`usual` is the reference's value in as few rows as the window has."""
-    ours, theirs = now.apart(name), then.apart(name)
-    variances = np.array([np.nanvar(ours), np.nanvar(theirs)])
-    spread = float(np.sum(variances**2 / (now.units - 1, then.units - 1)))
-    free = max(1.0, float(variances.sum()) ** 2 / spread) if spread > 0 else 1.0
-    difference = _limits(now.values[name] - usual, ours - theirs, free)
+def decline(
+    name: str, now: Daily, usual: float, error: Errors, margin: float, level: float = LEVEL
+) -> Decline:
+    """Put together what was found of one metric."""
+    own, apart = error.reach(error.window, LEVEL), error.reach(error.both, level)
+    difference = Interval(now.value - usual, now.value - usual - apart, now.value - usual + apart)
     worse = difference.high < -margin if name in HIGHER_IS_BETTER else difference.low > margin
-    return Decline(name, now.values[name], now.interval(name), usual, difference, margin, bool(worse))
+    highest = np.inf if name == "log_loss" else 1.0
+    interval = Interval(now.value, max(0.0, now.value - own), min(highest, now.value + own))
+    return Decline(name, now.value, interval, usual, difference, margin, bool(worse))
 
 
-def _limits(value: float, apart: Floats, free: float) -> Interval:
-    tail = ndtr(-stdtrit(free, 0.5 + LEVEL / 2))
-    low, high = np.nanquantile(apart, [tail, 1 - tail])
-    return Interval(value, value + float(low), value + float(high))
+def daily(table: Graded) -> dict[str, Daily]:
+    """Every metric, taken apart by day."""
+    cells, days = table.counts.sum(axis=0), len(table.days)
+    whole = {name: float(found[0]) for name, found in metrics_of(cells[None], table).items()}
+    dates = np.array(table.days, dtype="datetime64[D]")
+    if days > 1:
+        without = metrics_of(cells - table.counts, table)
+        left = {name: np.where(np.isfinite(found), found, whole[name]) for name, found in without.items()}
+        return {
+            name: Daily(value, days * value - (days - 1) * left[name], dates, np.nan)
+            for name, value in whole.items()
+        }
+    variances = _by_rows(table, whole)
+    return {name: Daily(value, np.array([value]), dates, variances[name]) for name, value in whole.items()}
+
+
+def _by_rows(table: Graded, whole: Mapping[str, float]) -> dict[str, float]:
+    """Variance of each metric by the jackknife that leaves out one row; rows of one cell are alike."""
+    cells = table.counts.sum(axis=0).ravel()
+    held = np.flatnonzero(cells)
+    fewer = np.tile(cells, (len(held), 1))
+    fewer[np.arange(len(held)), held] -= 1
+    without = metrics_of(fewer.reshape(len(held), *table.counts.shape[1:]), table)
+    rows = table.rows
+    return {
+        name: float((rows - 1) / rows * np.nansum(cells[held] * np.square(found - whole[name])))
+        for name, found in without.items()
+    }
+
+
+def _alike(window: Graded, reference: Graded) -> dict[str, float]:
+    """Metrics BY_LENGTH in stretches of the reference as long as the window, with no more rows."""
+    length = min(len(window.days), len(reference.days))
+    before = np.concatenate([np.zeros_like(reference.counts[:1]), reference.counts.cumsum(axis=0)])
+    stretches = before[length:] - before[:-length]
+    share = min(1.0, window.rows / float(stretches.sum(axis=(1, 2)).mean()))
+    if share < 1:
+        stretches = np.random.default_rng(0).binomial(stretches, share)
+    found = metrics_of(stretches, reference)
+    means = {name: found[name][np.isfinite(found[name])] for name in BY_LENGTH}
+    return {name: float(values.mean()) for name, values in means.items() if len(values)}

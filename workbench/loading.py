@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import Problem, SpecError, did_you_mean
+from workbench.monitor_keys import contract_problems
+from workbench.monitors import Monitors, monitors_of
 from workbench.notebook import Notebook, read_notebook
 from workbench.parameters import Parameter
 from workbench.pipeline import (
@@ -386,12 +388,14 @@ class _Loading:
                 for file in self.project.notebooks.rglob("*.y*ml")
             ]
             self.problem(f"there is no file '{contract}'{did_you_mean(contract, near)}", "model", "contract")
+        monitors = self._monitors(spec)
         if "version" not in outputs or "name" not in spec:
             return None
         return Model(
             spec["name"],
             contract=contract,
             gates=spec.get("gates", {}),
+            monitors=monitors,
             replay=self._rows(spec.get("replay")),
             **outputs,
         )
@@ -401,6 +405,25 @@ class _Loading:
             return None
         found = [self._source(text, {}, ("model", "replay", "rows")) for text in spec["rows"]]
         return Rows(tuple(each for each in found if isinstance(each, OutputOf)), spec["day"])
+
+    def _monitors(self, spec: Mapping[str, Any]) -> Monitors | None:
+        """Held against the contract where they name what only it knows."""
+        declared = spec.get("monitors")
+        if not declared:
+            return None
+        file = self.project.root / spec.get("contract", "")
+        if {"day", "expected"} & declared.keys() and file.is_file():
+            from workbench.contracts.contract import read_contract
+
+            try:
+                contract = read_contract(file)
+            except SpecError as error:
+                self.problems |= dict.fromkeys(error.problems)
+                return None
+            place = ("model", "monitors")
+            for where, message in contract_problems(declared, contract.keys, contract.features, place):
+                self.problem(message, *map(str, where))
+        return monitors_of(declared)
 
     def _order(self, steps: Mapping[str, Step]) -> list[str]:
         graph = {key: [need for need in step.needs if need in steps] for key, step in steps.items()}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import Problem, SpecError, did_you_mean
+from workbench.monitors import Monitors
 from workbench.notebook import Notebook
 from workbench.parameters import MISSING
 from workbench.schema import branch_word
@@ -122,6 +123,7 @@ class Model:
     reference: OutputOf | None = None
     gates: Mapping[str, Any] = field(default_factory=dict)
     """As declared: see `gate_keys`."""
+    monitors: Monitors | None = None
     replay: Rows | None = None
 
 

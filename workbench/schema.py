@@ -11,6 +11,7 @@ from workbench import keys
 from workbench.errors import Problem
 from workbench.gate_keys import GATES_SCHEMA, gate_problems
 from workbench.keys import Found, Key, check_keys, object_schema
+from workbench.monitor_keys import MONITORS_SCHEMA, monitor_problems
 from workbench.yamls import Document, Place
 
 REFERENCE = re.compile(rf"({keys.NAME})(?:\.(\*)|\[([^\[\]]+)\])?\.([A-Za-z_]\w*)")
@@ -165,6 +166,7 @@ MODEL_KEYS: dict[str, Key] = {
     "dossier": Key("an HTML output for the reviewer, which gets the verdict on top: step.output", _output_of_step, _REFERENCE),
     "reference": Key("a JSON output that live data are compared with (workbench.drift): step.output", _output_of_step, _REFERENCE),
     "gates": Key("what a version must pass to be promoted, by kind", keys.table, GATES_SCHEMA),
+    "monitors": Key("what is watched of the version that serves", keys.table, MONITORS_SCHEMA),
     "replay": Key("where `workbench replay` finds the rows of a month", keys.table, {"type": "object"}),
 }  # fmt: skip
 
@@ -224,6 +226,8 @@ def shape_problems(value: Any) -> list[Found]:
     if isinstance(model, dict) and model:
         found += check_keys(model, ("model",), MODEL_KEYS)
         found += _check_judging(model)
+        if isinstance(model.get("monitors"), dict) and model["monitors"]:
+            found += monitor_problems(model["monitors"], ("model", "monitors"))
         if isinstance(model.get("replay"), dict):
             found += check_keys(model["replay"], ("model", "replay"), REPLAY_KEYS)
     return found

@@ -15,8 +15,9 @@ from typing import Any
 
 from review import commit
 
+from workbench.replay.asking import Asked
 from workbench.replay.findings import Outcome
-from workbench.replay.year import Asked, Replay, replay
+from workbench.replay.year import Replay, replay
 from workbench.settings import read_project
 
 REPOSITORY = Path(__file__).parents[2]

@@ -17,8 +17,8 @@ def drawn(markup: str) -> ElementTree.Element:
 
 def test_every_figure_is_a_dot_inside_the_picture_with_its_numbers():
     lines = [
-        Line("never", [Interval(0.6, 0.55, 0.65), None, Interval(0.7, nan, nan)]),
-        Line("a <b>", [Interval(0.5, 0.45, 0.55)] * 3),
+        Line("never", [Interval(0.6, 0.55, 0.65), None, Interval(0.7, nan, nan)], "#888888"),
+        Line("a <b>", [Interval(0.5, 0.45, 0.55)] * 3, "#4c7fd0"),
     ]
     root = drawn(chart("AUC <up>", ["Apr", "May", "Jun"], lines).markup)
     dots = list(root.iter(f"{SVG}circle"))
@@ -35,6 +35,6 @@ def test_every_figure_is_a_dot_inside_the_picture_with_its_numbers():
 
 
 def test_a_flat_line_and_no_line_are_drawn_too():
-    flat = drawn(chart("flat", ["1"], [Line("x", [Interval(0.0, 0.0, 0.0)])], zero=True).markup)
+    flat = drawn(chart("flat", ["1"], [Line("x", [Interval(0.0, 0.0, 0.0)], "#888888")], zero=True).markup)
     assert len(list(flat.iter(f"{SVG}circle"))) == 1
-    assert not list(drawn(chart("none", ["1"], [Line("x", [None])]).markup).iter(f"{SVG}circle"))
+    assert not list(drawn(chart("none", ["1"], [Line("x", [None], "#888888")]).markup).iter(f"{SVG}circle"))

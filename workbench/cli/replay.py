@@ -50,9 +50,10 @@ def command(
     An interrupted replay goes on where it was.
     """
     from workbench.digests import write_atomically
+    from workbench.replay.asking import Asked
     from workbench.replay.page import replay_page
     from workbench.replay.policies import POLICIES
-    from workbench.replay.year import Asked, replay
+    from workbench.replay.year import replay
     from workbench.settings import find_project
 
     project = find_project()

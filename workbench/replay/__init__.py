@@ -7,7 +7,9 @@ outcomes    the rows of the months with their labels, and how good a version was
 monitoring  what the monitors would have said at the end of a month
 journal     what happened, month by month, on disk
 course      one policy through the year
+asking      what is asked for, held against the project
 findings    what came of it: quality, false alarms, cost, how models age
+year        from what is asked for to what came of it
 charts      drawings without scripts
 page        all of it as a page for people
 """

@@ -11,7 +11,7 @@ from workbench.evaluation import Interval
 from workbench.pages import Html, escaped
 
 COLOURS = ("#8a8f98", "#4c7fd0", "#dd8452", "#3fa66b", "#9d6fd0", "#c9577a")
-"""One a line, readable on white and on black."""
+"""Readable on white and on black."""
 
 WIDTH, HEIGHT = 760.0, 260.0
 LEFT, RIGHT, TOP, BOTTOM = 56.0, 14.0, 14.0, 30.0
@@ -23,6 +23,7 @@ class Line:
 
     name: str
     values: Sequence[Interval | None]
+    colour: str
 
 
 def chart(title: str, ticks: Sequence[str], lines: Sequence[Line], *, zero: bool = False) -> Html:
@@ -33,17 +34,23 @@ def chart(title: str, ticks: Sequence[str], lines: Sequence[Line], *, zero: bool
     scale = _Scale(len(ticks), len(lines), min(low, steps[0]), max(high, steps[-1]))
     drawn = [*_grid(scale, steps, ticks, zero)]
     for number, line in enumerate(lines):
-        drawn += _line(scale, line, number, COLOURS[number % len(COLOURS)])
+        drawn += _line(scale, line, number)
     legend = "".join(
-        f'<span style="margin-right:1.2rem"><b style="color:{COLOURS[number % len(COLOURS)]}">●</b> {escaped(line.name)}</span>'
-        for number, line in enumerate(lines)
+        f'<span style="margin-right:1.2rem"><b style="color:{line.colour}">●</b> {escaped(line.name)}</span>'
+        for line in lines
     )
     return Html(
         f'<figure><figcaption class="muted">{html.escape(title)}</figcaption>'
         f'<svg viewBox="0 0 {WIDTH:g} {HEIGHT:g}" role="img" aria-label="{html.escape(title)}" '
-        'style="width:100%;height:auto;font-size:12px" fill="currentColor">'
+        'style="width:100%;height:auto;font-size:13px" fill="currentColor">'
         f"{''.join(drawn)}</svg>{legend if len(lines) > 1 else ''}</figure>"
     )
+
+
+def beside(*parts: Html) -> Html:
+    """Drawings next to each other where there is room."""
+    inside = "".join(f'<div style="flex:1 1 24rem">{part.markup}</div>' for part in parts)
+    return Html(f'<div style="display:flex;flex-wrap:wrap;gap:1rem">{inside}</div>')
 
 
 @dataclass(frozen=True)
@@ -97,7 +104,8 @@ def _grid(scale: _Scale, steps: Sequence[float], ticks: Sequence[str], zero: boo
         )
 
 
-def _line(scale: _Scale, line: Line, number: int, colour: str) -> Iterator[str]:
+def _line(scale: _Scale, line: Line, number: int) -> Iterator[str]:
+    colour = line.colour
     places = [(scale.x(tick, number), each) for tick, each in enumerate(line.values) if each is not None]
     path = " ".join(f"{x:.1f},{scale.y(each.value):.1f}" for x, each in places)
     yield f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.8"/>'

@@ -40,7 +40,7 @@ class Scenario:
     """That are served, in a row after those."""
     history: int | None = None
     """How many months a later version learns from, the newest; None: all."""
-    margins: Mapping[str, float] = field(default_factory=lambda: {"log_loss": 0.01, "auc": 0.01})
+    margins: Mapping[str, float] = field(default_factory=dict)
     """Metrics that are monitored, and the decline that matters of each."""
     expected: Collection[str] = ()
     """Features that may drift."""

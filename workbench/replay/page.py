@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from workbench.evaluation import Interval
-from workbench.pages import Content, Html, banner, folded, marked, page, section, table, tiles
-from workbench.replay.charts import Line, chart
+from workbench.pages import Content, Html, banner, folded, lines, marked, page, section, table, tiles
+from workbench.replay.charts import COLOURS, Line, beside, chart
 from workbench.replay.findings import Judged, Outcome
 from workbench.replay.months import shown
 from workbench.replay.outcomes import RESAMPLES
-from workbench.replay.policies import MARGIN
+from workbench.replay.policies import MARGIN, POLICIES
 from workbench.replay.year import Replay
 
 KINDS = {
@@ -99,11 +99,17 @@ def _policy(each: Outcome) -> tuple[Any, ...]:
 def _charts(found: Replay, ticks: list[str]) -> list[Html]:
     drawn = []
     for metric, title in (("auc", "AUC: more is better"), ("log_loss", "Log loss: less is better")):
-        lines = [
-            Line(each.policy, [month.quality[metric] for month in each.months]) for each in found.outcomes
+        shown_lines = [
+            Line(each.policy, [month.quality[metric] for month in each.months], _colour(each.policy))
+            for each in found.outcomes
         ]
-        drawn.append(chart(title, ticks, lines))
+        drawn.append(chart(title, ticks, shown_lines))
     return drawn
+
+
+def _colour(policy: str) -> str:
+    """The same for a policy whichever others are beside it."""
+    return COLOURS[list(POLICIES).index(policy) % len(COLOURS)]
 
 
 def _grid(found: Replay) -> Html:
@@ -123,18 +129,22 @@ def _aging(found: Replay) -> list[Content]:
     if not found.aging:
         return ["No two versions were trained that could be compared in the same month."]
     ticks = [f"{each.age} months" for each in found.aging]
-    drawn: list[Content] = [
-        chart(title, ticks, [Line(metric, [each.loss[metric] for each in found.aging])], zero=True)
-        for metric, title in (
-            ("auc", "AUC of a version so old, minus that of a fresh one in the same month"),
-            ("log_loss", "Log loss of a version so old, minus that of a fresh one in the same month"),
+    colour = COLOURS[1]
+    drawn = beside(
+        *(
+            chart(title, ticks, [Line(title, [each.loss[metric] for each in found.aging], colour)], zero=True)
+            for metric, title in (
+                ("auc", "AUC, aged minus fresh"),
+                ("log_loss", "Log loss, aged minus fresh"),
+            )
         )
-    ]
+    )
     rows = [
         (f"{each.age} months", each.months, _signed(each.loss["auc"]), _signed(each.loss["log_loss"]))
         for each in found.aging
     ]
-    return [*drawn, table(["age", "months measured", "AUC", "log loss"], rows)]
+    about = "A version so old, against one as fresh as can be, on the rows of the same month."
+    return [about, drawn, table(["age", "months measured", "AUC", "log loss"], rows)]
 
 
 def _decisions(outcome: Outcome) -> Html:
@@ -169,8 +179,14 @@ def _method() -> list[Content]:
     ]
 
 
-def _interval(of: Interval) -> str:
-    return f"{of.value:.3f} ({of.low:.3f} to {of.high:.3f})"
+def _interval(of: Interval) -> Html:
+    """The figure, and below it how sure it is."""
+    return lines(f"{of.value:.3f}", _whole(f"{of.low:.3f} to {of.high:.3f}", "muted"))
+
+
+def _whole(text: str, kind: str) -> Html:
+    """Not broken into lines."""
+    return Html(f'<span style="white-space:nowrap">{marked(text, kind).markup}</span>')
 
 
 def _signed(of: Interval) -> str:
@@ -180,4 +196,4 @@ def _signed(of: Interval) -> str:
 def _coloured(of: Interval, sign: int) -> Content:
     low, high = sorted((sign * of.low, sign * of.high))
     kind = "good" if low > 0 else "bad" if high < 0 else "muted"
-    return marked(_signed(of), kind)
+    return lines(marked(f"{of.value:+.4f}", kind), _whole(f"{of.low:+.4f} to {of.high:+.4f}", "muted"))

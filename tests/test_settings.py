@@ -82,6 +82,33 @@ def test_the_environment_names_the_project(
     assert find_project(written(tmp_path / "other", '[project]\nname = "other"')).name == "other"
 
 
+def test_the_environment_puts_a_project_into_another_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = '[project]\nname = "demo"\n[ledger]\nurl = "postgresql://elsewhere/ledger"\n[mlflow]\nartifacts = "s3://x"\n'
+    own = read_project(written(tmp_path, text))
+    monkeypatch.setenv("WORKBENCH_STATE", ".workbench/replay/train/never")
+    other = read_project(tmp_path)
+    state = own.root / ".workbench/replay/train/never"
+    assert (other.state, other.store, other.reports) == (state, state / "store", state / "reports")
+    assert other.ledger_url == f"sqlite:///{state / 'ledger.db'}"
+    assert other.mlflow_uri == f"sqlite:///{state / 'mlflow.db'}"
+    assert other.artifacts_uri == "workbench:/artifacts"
+    assert other == own.beside(other.state_folder)
+    monkeypatch.setenv("WORKBENCH_STATE", ".workbench")
+    assert read_project(tmp_path) == own
+
+
+@pytest.mark.parametrize("folder", ["../elsewhere", "/tmp/state", "", "a/../../b"])
+def test_a_state_outside_of_the_project_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    written(tmp_path, '[project]\nname = "demo"\n')
+    monkeypatch.setenv("WORKBENCH_STATE", folder)
+    with pytest.raises(ProjectError, match="expected a folder inside of the project"):
+        read_project(tmp_path)
+
+
 def test_a_folder_without_project_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ProjectError, match=r"no workbench\.toml in '.*' or above it"):
         find_project(tmp_path)

@@ -23,6 +23,7 @@ from workbench.pipeline import (
     Model,
     OutputOf,
     Pipeline,
+    Rows,
     Step,
     branch_key,
     branch_label,
@@ -391,8 +392,19 @@ class _Loading:
         if "version" not in outputs or "name" not in spec:
             return None
         return Model(
-            spec["name"], contract=contract, gates=spec.get("gates", {}), monitors=monitors, **outputs
+            spec["name"],
+            contract=contract,
+            gates=spec.get("gates", {}),
+            monitors=monitors,
+            replay=self._rows(spec.get("replay")),
+            **outputs,
         )
+
+    def _rows(self, spec: dict[str, Any] | None) -> Rows | None:
+        if not spec or not {"rows", "day"} <= spec.keys():
+            return None
+        found = [self._source(text, {}, ("model", "replay", "rows")) for text in spec["rows"]]
+        return Rows(tuple(each for each in found if isinstance(each, OutputOf)), spec["day"])
 
     def _monitors(self, spec: Mapping[str, Any]) -> Monitors | None:
         if not spec.get("monitors"):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import TrackingError
 from workbench.locks import locked
-from workbench.settings import ROOT_VARIABLE, Project
+from workbench.settings import ROOT_VARIABLE, STATE_VARIABLE, Project
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -31,6 +31,7 @@ def environment(project: Project) -> dict[str, str]:
     """Variables for every process of ours that uses MLflow."""
     return {
         ROOT_VARIABLE: str(project.root),
+        STATE_VARIABLE: project.state_folder,
         "MLFLOW_TRACKING_URI": project.mlflow_uri,
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": os.environ.get("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2"),

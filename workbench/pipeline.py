@@ -100,6 +100,16 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Rows:
+    """Where a replay finds the rows of its months, with their labels."""
+
+    outputs: tuple[OutputOf, ...]
+    """Parquet files; their rows together."""
+    day: str
+    """The column that says a row's day."""
+
+
+@dataclass(frozen=True)
 class Model:
     """What a pipeline delivers to the registry."""
 
@@ -114,6 +124,7 @@ class Model:
     gates: Mapping[str, Any] = field(default_factory=dict)
     """As declared: see `gate_keys`."""
     monitors: Monitors | None = None
+    replay: Rows | None = None
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,12 @@ def _output_of_step(value: Any) -> str | None:
     return f"{value!r} is not an output; expected step.output"
 
 
+def _outputs_of_steps(value: Any) -> str | None:
+    if not isinstance(value, list) or not value:
+        return f"{value!r} is not a list of outputs; expected [step.output, ...]"
+    return next((message for each in value if (message := _output_of_step(each))), None)
+
+
 _REFERENCE = {"type": "string", "pattern": rf"^{keys.NAME}(\[[^\[\]]+\])?\.[A-Za-z_]\w*$"}
 
 
@@ -161,7 +167,18 @@ MODEL_KEYS: dict[str, Key] = {
     "reference": Key("a JSON output that live data are compared with (workbench.drift): step.output", _output_of_step, _REFERENCE),
     "gates": Key("what a version must pass to be promoted, by kind", keys.table, GATES_SCHEMA),
     "monitors": Key("what is watched of the version that serves", keys.table, MONITORS_SCHEMA),
+    "replay": Key("where `workbench replay` finds the rows of a month", keys.table, {"type": "object"}),
 }  # fmt: skip
+
+REPLAY_KEYS: dict[str, Key] = {
+    "rows": Key(
+        "Parquet outputs that together hold the rows of the months, with their labels: [step.output, ...]",
+        _outputs_of_steps,
+        {"type": "array", "items": _REFERENCE, "minItems": 1},
+        required=True,
+    ),
+    "day": Key("the column that says a row's day", keys.text, keys.STRING_SCHEMA, required=True),
+}
 
 PIPELINE_KEYS: dict[str, Key] = {
     "pipeline": Key("the pipeline's name", keys.name, keys.NAME_SCHEMA, required=True),
@@ -211,12 +228,15 @@ def shape_problems(value: Any) -> list[Found]:
         found += _check_judging(model)
         if isinstance(model.get("monitors"), dict) and model["monitors"]:
             found += monitor_problems(model["monitors"], ("model", "monitors"))
+        if isinstance(model.get("replay"), dict):
+            found += check_keys(model["replay"], ("model", "replay"), REPLAY_KEYS)
     return found
 
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of a pipeline file, for editors."""
     step, model = object_schema(STEP_KEYS), object_schema(MODEL_KEYS)
+    model["properties"]["replay"] |= object_schema(REPLAY_KEYS)
     schema = object_schema(PIPELINE_KEYS)
     schema["properties"]["steps"]["additionalProperties"] = step
     schema["properties"]["model"] |= model

@@ -10,15 +10,19 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from workbench.errors import Problem, ProjectError, SpecError, did_you_mean
 
 FILE_NAME = "workbench.toml"
 ROOT_VARIABLE = "WORKBENCH_ROOT"
+STATE_VARIABLE = "WORKBENCH_STATE"
+"""Names another state folder of the same project, relative to its root: `workbench replay` lives in such ones."""
+STATE = ".workbench"
 
+_ARTIFACTS = "workbench:/artifacts"
 _UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "ms": 0.001}
 
@@ -135,11 +139,13 @@ class Project:
     predictions: Predictions = Predictions()
     notify: tuple[str, ...] = field(default=(), repr=False)
     """URLs of apprise that alerts are told to, in which `${NAME}` stands for an environment variable. They hold secrets."""
+    state_folder: str = STATE
+    """Relative to the root: see `beside`."""
 
     @property
     def state(self) -> Path:
         """The hidden folder with everything the project has done."""
-        return self.root / ".workbench"
+        return self.root / self.state_folder
 
     @property
     def store(self) -> Path:
@@ -175,7 +181,27 @@ class Project:
 
     @property
     def reports(self) -> Path:
-        return self.root / "reports"
+        return self.root / "reports" if self.state_folder == STATE else self.state / "reports"
+
+    def beside(self, folder: str) -> Project:
+        """The same project in another state: all that it does is kept in `folder`, relative to the root.
+
+        Databases and artifacts that `workbench.toml` names stay out of it. Raises ProjectError for a folder that is not
+        inside of the project.
+        """
+        path = PurePosixPath(folder)
+        if not path.parts or path.is_absolute() or ".." in path.parts:
+            raise ProjectError(
+                f"{STATE_VARIABLE} is '{folder}'; expected a folder inside of the project, relative to its root"
+            )
+        state = self.root / path
+        return replace(
+            self,
+            state_folder=path.as_posix(),
+            ledger_url=_database(state, "ledger"),
+            mlflow_uri=_database(state, "mlflow"),
+            artifacts_uri=_ARTIFACTS,
+        )
 
 
 def find_project(start: Path | None = None) -> Project:
@@ -196,7 +222,10 @@ def find_project(start: Path | None = None) -> Project:
 
 
 def read_project(root: Path) -> Project:
-    """Read `root/workbench.toml`. Raises SpecError with every problem in it."""
+    """Read `root/workbench.toml`. Raises SpecError with every problem in it.
+
+    `$WORKBENCH_STATE` puts the project into another state, see `Project.beside`; raises ProjectError when it cannot.
+    """
     root = root.resolve()
     file = root / FILE_NAME
     try:
@@ -233,17 +262,17 @@ def read_project(root: Path) -> Project:
         problems.append(Problem("missing; every project has a name", file, key="project.name"))
     if problems:
         raise SpecError(problems)
-    state = root / ".workbench"
-    return Project(
+    state = root / STATE
+    project = Project(
         root=root,
         name=values["project"]["name"],
         workers=values["run"]["workers"] or os.cpu_count() or 1,
         output_budget=parse_size(values["run"]["output_budget"]),
         kernel_start_timeout=parse_duration(values["run"]["kernel_start_timeout"]),
-        ledger_url=values["ledger"]["url"] or f"sqlite:///{state / 'ledger.db'}",
+        ledger_url=values["ledger"]["url"] or _database(state, "ledger"),
         mlflow_enabled=values["mlflow"]["enabled"],
-        mlflow_uri=values["mlflow"]["tracking_uri"] or f"sqlite:///{state / 'mlflow.db'}",
-        artifacts_uri=values["mlflow"]["artifacts"] or "workbench:/artifacts",
+        mlflow_uri=values["mlflow"]["tracking_uri"] or _database(state, "mlflow"),
+        artifacts_uri=values["mlflow"]["artifacts"] or _ARTIFACTS,
         keep_runs=values["gc"]["keep_runs"],
         keep_days=values["gc"]["keep_days"],
         file=file,
@@ -255,6 +284,12 @@ def read_project(root: Path) -> Project:
         predictions=_predictions(values["predictions"]),
         notify=tuple(values["notify"]["urls"]),
     )
+    elsewhere = os.environ.get(STATE_VARIABLE, STATE)
+    return project if elsewhere == STATE else project.beside(elsewhere)
+
+
+def _database(state: Path, name: str) -> str:
+    return f"sqlite:///{state / name}.db"
 
 
 def os_user() -> str:

@@ -29,7 +29,7 @@ from workbench.executors import Executor
 from workbench.locks import locked
 from workbench.pipeline import ChampionOf, Files, OutputOf, Pipeline, Step
 from workbench.plan import Decision, Surroundings, decide
-from workbench.settings import ROOT_VARIABLE, Project
+from workbench.settings import ROOT_VARIABLE, STATE_VARIABLE, Project
 from workbench.step import StepResult, StepTask
 from workbench.store import Manifest, safe_name
 
@@ -206,7 +206,11 @@ class StepRuns:
             name=step.kernel,
             root=self.project.root,
             folder=step.notebook.path.parent,
-            environment={ROOT_VARIABLE: str(self.project.root), **mlflow},
+            environment={
+                ROOT_VARIABLE: str(self.project.root),
+                STATE_VARIABLE: self.project.state_folder,
+                **mlflow,
+            },
             imports=self.surroundings.warm_imports(step.notebook),
             hidden=tuple(sorted(secrets - set(step.secrets))),
             threads=max(1, (os.cpu_count() or 1) // self.workers),

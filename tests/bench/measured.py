@@ -51,6 +51,20 @@ def _review(found: Mapping[str, Any]) -> dict[str, bool]:
     }  # fmt: skip
 
 
+def _replay(found: Mapping[str, Any]) -> dict[str, bool]:
+    against = found["performance against never"]
+    auc, loss = against["auc"], against["log_loss"]
+    rolling = next(iter(found["rolling"]["policies"]))
+    hurting = [each for each in rolling["months"] if each["right"] is False and each["did"] == "promoted"]
+    return {
+        f"on performance instead of never: AUC {auc['value']:+.4f} ({auc['low']:+.4f} to {auc['high']:+.4f}), log loss "
+        f"{loss['value']:+.4f} ({loss['low']:+.4f} to {loss['high']:+.4f})": auc["low"] > 0 and loss["high"] < 0,
+        f"of trainings on a rolling window {rolling['refused']} were refused, and {len(hurting)} of those promoted were worse "
+        "in the month after": not hurting,
+        f"a replay that is there already takes {found['seconds again']} s, and says the same": bool(found["same again"]),
+    }  # fmt: skip
+
+
 def _lab(found: Mapping[str, Any]) -> dict[str, bool]:
     cold, warm = found["medians"]["python3"], found["medians"]["workbench"]
     return {
@@ -64,6 +78,7 @@ KINDS: dict[str, tuple[str, Facts]] = {
     "judging": ("The gate is not fooled by noise", _judging),
     "promotion": ("Promotion: rollback, kills, a crowd", _promotion),
     "review": ("The gate on the real year", _review),
+    "replay": ("The year as it would have been", _replay),
     "lab": ("JupyterLab in a real browser", _lab),
 }
 

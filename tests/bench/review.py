@@ -32,7 +32,7 @@ def measure() -> dict[str, Any]:
         root = Path(folder).resolve() / "flights"
         shutil.copytree(REPOSITORY / "notebooks", root / "notebooks")
         shutil.copy(REPOSITORY / "workbench.toml", root)
-        _commit(root)
+        commit(root)
         project = read_project(root)
         first = _judged(project, months=[1, 2, 3], test_weeks=3)
         _promote(project, first["version"], None)
@@ -62,7 +62,7 @@ def measure() -> dict[str, Any]:
     }
 
 
-def _commit(root: Path) -> None:
+def commit(root: Path) -> None:
     """A commit of its own: the gate asks which one a version is from."""
     identity = ("-c", "user.name=bench", "-c", "user.email=bench@localhost", "-c", "commit.gpgsign=false")
     for words in (

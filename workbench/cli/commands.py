@@ -24,6 +24,7 @@ _MODULES = {
     "drift": "drift",
     "monitor": "monitor",
     "alerts": "alerts",
+    "replay": "replay",
     "contract": "contract",
     "gc": "gc",
     "lab": "lab",

@@ -57,6 +57,7 @@ class Shadows:
         self._shadows = [Shadow(project, model, self._record, count) for model in models]
         self._next_look = 0.0
         self._stopping = False
+        self._trouble = ""
         self.wanted = True
         """Whether some model has a shadow, as far as is known."""
 
@@ -85,8 +86,11 @@ class Shadows:
             self.wanted = any(said[each.model].shadow is not None for each in self._shadows)
             for shadow in self._shadows:
                 shadow.follow(said[shadow.model].shadow, self._watch.ledger())
+            self._trouble = ""
         except (WorkbenchError, OSError) as error:
-            log.warning("shadows go on as they are: %s", error)
+            if str(error) != self._trouble:
+                log.warning("shadows go on as they are: %s", error)
+            self._trouble = str(error)
         self._next_look = time.monotonic() + LOOK
 
     def ask(self, seconds: float) -> bool:

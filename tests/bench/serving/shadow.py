@@ -7,6 +7,7 @@ answered in it, so that it takes no part in the next one.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import statistics
 import subprocess
@@ -41,7 +42,8 @@ def measure(folder: Path, rounds: int = 5, seconds: float = 4.0) -> dict[str, An
     with_it = read_project(shutil.copytree(folder / "without", folder / "with"))
     version = scoring.ALGORITHMS.index("logistic") + 1
     words = [sys.executable, "-m", "workbench", "models", "shadow", MODEL, str(version)]
-    subprocess.run(words, cwd=with_it.root, check=True, stdout=subprocess.DEVNULL)
+    here = {**os.environ, "WORKBENCH_ROOT": str(with_it.root)}
+    subprocess.run(words, cwd=with_it.root, env=here, check=True, stdout=subprocess.DEVNULL)
     bodies = folder / "split.jsonl"
     bodies.write_bytes(b"\n".join(split_body(flights.features.iloc[[number]]) for number in range(BODIES)))
     found: dict[str, dict[str, list[dict[str, Any]]]] = {name: {} for name in LOADS}
@@ -54,7 +56,8 @@ def measure(folder: Path, rounds: int = 5, seconds: float = 4.0) -> dict[str, An
                     once = load(f"{url}/invocations", bodies, connections, seconds if number else 1.0, pause)
                     if number:
                         found[name].setdefault(contestant, []).append(once)
-                    watch.wait(with_it)
+                    if contestant == WITH:
+                        watch.wait(with_it)
         counts = watch.counts()
     return {
         "rounds": rounds,

@@ -6,11 +6,16 @@ is something to read.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from workbench.champions import marker_file, write_marker
 from workbench.settings import Project
+from workbench.trail import Standing
+
+_KIND = "challengers"
 
 
 @dataclass(frozen=True)
@@ -26,11 +31,36 @@ class Challengers:
     """Of the newest audit entry that this says."""
 
 
-def write_challengers(project: Project, challengers: Challengers) -> None:
-    """Replace the marker, or remove it when nothing is tried. Raises OSError."""
-    tried = challengers.canary is not None or challengers.shadow is not None
-    write_marker(challengers_file(project, challengers.model), asdict(challengers) if tried else None)
+def mark_challengers(project: Project, now: Standing) -> None:
+    """Have the marker say what the trail says; it is removed when nothing is tried. Raises OSError."""
+    tried = [each for each in (now.canary, now.shadow) if each is not None]
+    found = None
+    if tried:
+        canary, shadow = (each.version if each else None for each in (now.canary, now.shadow))
+        found = Challengers(now.model, canary, now.share, shadow, max(each.sequence for each in tried))
+    file = challengers_file(project, now.model)
+    if found != _read(file) or (found is None and file.exists()):
+        write_marker(file, asdict(found) if found else None)
+
+
+def challengers_marker(project: Project, model: str) -> Challengers | None:
+    """Who is tried; None when nobody is, or the marker was lost or damaged."""
+    return _read(challengers_file(project, model))
+
+
+def challengers_markers(project: Project) -> Iterator[Challengers]:
+    """Those of every model on which somebody is tried."""
+    for file in sorted((project.store / _KIND).glob("*.json")):
+        if found := _read(file):
+            yield found
 
 
 def challengers_file(project: Project, model: str) -> Path:
-    return marker_file(project, "challengers", model)
+    return marker_file(project, _KIND, model)
+
+
+def _read(file: Path) -> Challengers | None:
+    try:
+        return Challengers(**json.loads(file.read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None

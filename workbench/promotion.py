@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from workbench import ledger_trail, registry
+from workbench.challengers import mark_challengers
 from workbench.champions import Champion, champion_marker, write_champion
 from workbench.errors import PromotionError, TrackingError
 from workbench.ledger import Ledger, Verdict
@@ -142,7 +143,7 @@ class Promotions:
             )
             if version == now.champion:
                 return self._move(now, "retire", version, actor, reason, {}, before)
-            return self._append(Entry(model, "retire", "done", version, now.champion, actor.name, reason))
+            return self._put_away(Entry(model, "retire", "done", version, now.champion, actor.name, reason))
 
     def reject(self, model: str, version: int, actor: Actor, *, reason: str) -> Entry:
         """Record that a reviewer says no to a version."""
@@ -151,7 +152,13 @@ class Promotions:
             self._refuse(
                 may_reject(version, actor, reason, now), f"version {version} of '{model}' is not rejected"
             )
-            return self._append(Entry(model, "reject", "done", version, now.champion, actor.name, reason))
+            return self._put_away(Entry(model, "reject", "done", version, now.champion, actor.name, reason))
+
+    def _put_away(self, entry: Entry) -> Entry:
+        """Record that a version which is not champion is not wanted: whoever tries it stops."""
+        appended = self._append(entry)
+        mark_challengers(self.project, self._standing(entry.model))
+        return appended
 
     # The move
 
@@ -216,6 +223,7 @@ class Promotions:
         return now.pending is None and alias == now.alias and marked == expected
 
     def _mark(self, now: Standing) -> None:
+        mark_challengers(self.project, now)
         if now.champion is None or now.closed_by is None:
             write_champion(self.project, now.model, None)
             return

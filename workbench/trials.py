@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from workbench import ledger_trail, registry
-from workbench.challengers import Challengers, write_challengers
+from workbench.challengers import mark_challengers
 from workbench.errors import BadInput, PromotionError
 from workbench.ledger import Ledger
 from workbench.promotion_policy import Actor, may_try
@@ -78,10 +78,7 @@ class Trials:
 
     def _append(self, entry: Entry) -> Entry:
         appended = ledger_trail.append(self.ledger, entry)
-        now = self._standing(entry.model)
-        canary, shadow = (each.version if each else None for each in (now.canary, now.shadow))
-        marker = Challengers(entry.model, canary, now.share, shadow, appended.sequence)
-        write_challengers(self.project, marker)
+        mark_challengers(self.project, self._standing(entry.model))
         return appended
 
     def _standing(self, model: str) -> Standing:

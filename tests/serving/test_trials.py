@@ -1,4 +1,4 @@
-"""Versions that are tried beside the champion: canaries and shadows, with the real trail."""
+"""Versions that are tried beside the champion, with the real trail: who may be, and canaries. Shadows: test_shadow."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pytest
 from tests.scored import LOGISTIC, MODEL, WITH_CONTRACT
 from tests.serving.parts import ADA, Kept, Reviewer, one, running, until
 from workbench import ledger_trail
+from workbench.challengers import Challengers, challengers_file, challengers_marker, challengers_markers
 from workbench.errors import BadInput, PromotionError
 from workbench.promotion_policy import Actor
 from workbench.serving.engine import Engine
@@ -122,55 +123,6 @@ def test_a_canary_that_does_no_good_is_taken_back_and_fails_nobody(
     assert len(requests) == len(set(requests))
 
 
-def test_a_shadow_is_asked_and_nobody_gets_its_answers(scoring: Project, trials: Trials) -> None:
-    log = Kept()
-
-    async def listen() -> None:
-        async with running(scoring, log) as engine:
-            trials.begin(MODEL, LOGISTIC, ADA, "shadow")
-            await until(engine, lambda now: now.shadow == LOGISTIC)
-            assert {answer.kind for answer in await ask(engine, 20)} == {"champion"}
-            await until(engine, lambda _: len(log.entries) == 40)
-            trials.end(MODEL, ADA, "shadow")
-            await until(engine, lambda now: now.shadow is None)
-            await ask(engine, 5)
-
-    asyncio.run(listen())
-    found = Counter((entry.kind, entry.version) for entry in log.entries)
-    assert found == {("champion", WITH_CONTRACT): 25, ("shadow", LOGISTIC): 20}
-    by_kind = {
-        kind: {entry.request for entry in log.entries if entry.kind == kind}
-        for kind in ("champion", "shadow")
-    }
-    assert by_kind["shadow"] < by_kind["champion"]
-
-
-def test_a_shadow_that_has_no_time_drops_what_it_is_asked(scoring: Project, trials: Trials) -> None:
-    log = Kept()
-
-    async def flood() -> None:
-        async with running(scoring, log) as engine:
-            trials.begin(MODEL, LOGISTIC, ADA, "shadow")
-            await until(engine, lambda now: now.shadow == LOGISTIC)
-            shadow = engine._models[MODEL].cast.shadow
-            assert shadow is not None
-            go_on = asyncio.Event()
-            loop = asyncio.get_running_loop()
-
-            def wait(columns: Any) -> Any:
-                asyncio.run_coroutine_threadsafe(go_on.wait(), loop).result()
-                return np.full((len(columns["x"]), 2), 0.5)
-
-            object.__setattr__(shadow.served, "way", Way(wait))
-            await ask(engine, 300)  # none of them waits for the shadow
-            now = engine.models()[MODEL]
-            assert 50 < now.dropped < 300
-            go_on.set()
-
-    asyncio.run(flood())
-    assert Counter(entry.kind for entry in log.entries)["champion"] == 300
-
-
 def test_only_a_version_that_passed_its_gates_is_a_canary(scoring: Project, reviewer: Reviewer) -> None:
     trials = Trials(scoring, reviewer.ledger)
     with pytest.raises(
@@ -191,8 +143,22 @@ def test_only_a_version_that_passed_its_gates_is_a_canary(scoring: Project, revi
         "shadow",
         LOGISTIC,
     )
+    assert challengers_marker(scoring, MODEL) == Challengers(MODEL, None, 0.0, LOGISTIC, 3)
     reviewer.promotions.reject(MODEL, LOGISTIC, ADA, reason="no")
     assert standing(MODEL, ledger_trail.entries(reviewer.ledger, MODEL)).shadow is None
+    assert challengers_marker(scoring, MODEL) is None
+
+
+def test_a_version_that_is_promoted_is_tried_no_longer_and_the_marker_says_so(
+    scoring: Project, trials: Trials, reviewer: Reviewer
+) -> None:
+    trials.begin(MODEL, LOGISTIC, ADA, "shadow")
+    trials.begin(MODEL, LOGISTIC, ADA, "canary", share=0.5)
+    assert [each.share for each in challengers_markers(scoring)] == [0.5]
+    challengers_file(scoring, MODEL).write_text("{")
+    assert list(challengers_markers(scoring)) == []  # damaged; the next move puts that right as well
+    reviewer.promote(LOGISTIC)
+    assert not challengers_file(scoring, MODEL).exists()
 
 
 def test_who_comes_when_a_canary_has_just_ended_is_answered_by_the_champion(

@@ -12,7 +12,6 @@ from workbench.cli.options import json_option
 
 if TYPE_CHECKING:
     from workbench.prediction_log.cause import Cause
-    from workbench.settings import Project
 
 
 @click.command(
@@ -86,7 +85,7 @@ def show_prediction(prediction: str, similar: int, notebook: bool, opens: bool, 
         if written:
             click.echo(f"\nnotebook  {short_path(written)}")
     if opens and written:
-        _open(project, written)
+        _open(written)
     return 0
 
 
@@ -186,7 +185,7 @@ def _shown(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _open(project: Project, notebook: Path) -> None:
+def _open(notebook: Path) -> None:
     from workbench.cli.lab import command as lab
 
-    lab.main([str(notebook.relative_to(project.root))], standalone_mode=False)
+    lab.main([str(notebook)], standalone_mode=False)

@@ -17,6 +17,7 @@ matching            which outcome belongs to which prediction
 labels              what an outcome of a model may be
 joining             the newest outcome of every prediction of a day
 journal             SQLite, one file for each project, many writers
+tail                the journal followed: what was answered since one last looked
 snapshot            the journal at one moment
 files  places       Parquet, whole or not there; where everything is, and which file holds what
 tables              rows as typed columns, and tables of different columns made alike

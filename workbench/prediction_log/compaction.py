@@ -17,9 +17,11 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.challengers import challengers_markers
 from workbench.errors import LogError
 from workbench.locks import locked
 from workbench.prediction_log.encoding import Stored
@@ -60,6 +62,9 @@ MANY = 8
 MERGED: tuple[What, ...] = ("predictions", "outcomes")
 """What is merged. A part of batch scoring stays as it is: its name says that it is there."""
 
+FOLLOWED = 30.0
+"""Seconds that entries stay in the journal while a shadow follows it."""
+
 GRACE = 3600.0
 """Seconds that files which were merged into another are still there for those who are reading."""
 
@@ -72,6 +77,8 @@ class Limits:
     small_rows: int = SMALL_ROWS
     many: int = MANY
     grace: float = GRACE
+    young: float = 0.0
+    """What came so many seconds ago at most stays in the journal."""
 
 
 @dataclass(frozen=True)
@@ -88,11 +95,17 @@ class Compacted:
     """Another process was compacting, so nothing was done."""
 
 
-def compact(project: Project, limits: Limits = Limits(), now: float | None = None) -> Compacted:
+def limits_of(project: Project) -> Limits:
+    """Those of use: what a shadow may still want to read stays in the journal for a while."""
+    followed = any(each.shadow is not None for each in challengers_markers(project))
+    return Limits(young=FOLLOWED) if followed else Limits()
+
+
+def compact(project: Project, limits: Limits | None = None, now: float | None = None) -> Compacted:
     """Do all that is due. Cheap where nothing is. Raises LogError."""
     moved, merged, retired = 0, 0, []
     try:
-        for step in steps(project, limits, time.time() if now is None else now):
+        for step in steps(project, limits or limits_of(project), time.time() if now is None else now):
             moved += step.rows if step.did == "moved" else 0
             merged += step.files if step.did == "merged" else 0
             retired += [step.what] if step.did == "retired" else []
@@ -122,7 +135,7 @@ def steps(project: Project, limits: Limits, now: float) -> Iterator[Step]:
     with locked(folder / "compaction.lock", timeout=0):
         if (folder / FILE).is_file():
             with Journal(project) as journal:
-                yield from _move_entries(project, journal, limits.rows)
+                yield from _move_entries(project, journal, limits, now)
                 journal.tidy()
         for model in models(project):
             for day in days(project, model):
@@ -130,8 +143,13 @@ def steps(project: Project, limits: Limits, now: float) -> Iterator[Step]:
         yield from _retire(project, now)
 
 
-def _move_entries(project: Project, journal: Journal, rows: int) -> Iterator[Step]:
-    while entries := journal.oldest(rows):
+def _move_entries(project: Project, journal: Journal, limits: Limits, now: float) -> Iterator[Step]:
+    def old(entry: Stored) -> bool:
+        return (
+            not 0 <= now - entry.came < limits.young
+        )  # what is of the future came before the clock was set back
+
+    while entries := list(takewhile(old, journal.oldest(limits.rows))):
         groups: dict[tuple[str, date], list[Stored]] = {}
         for entry in entries:
             groups.setdefault((entry.shape.model, day_of(entry.came)), []).append(entry)

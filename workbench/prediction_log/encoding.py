@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from math import nan
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from workbench.errors import LogError
-from workbench.prediction_log.entries import Logged, key_text, split_id
+from workbench.prediction_log.entries import Kind, Logged, key_text, split_id
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -76,6 +77,31 @@ def encode(entry: Logged) -> tuple[Shape, bytes]:
             raise ValueError(f"'{name}' has {len(values)} values in a request of {entry.rows} rows")
     shape = Shape(entry.model, int(entry.version), entry.digest, entry.kind, tuple(names), tuple(entry.keys))
     return shape, orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def decode(entry: Stored) -> Logged:
+    """What `encode` was given: missing is None, times are datetimes without zone, keys are text. Raises LogError."""
+    import orjson
+
+    shape = entry.shape
+    try:
+        latency, caller, probabilities, *rest = orjson.loads(entry.body)
+        inputs = {
+            name: _moments(each) if sort == "time" else each
+            for (name, sort), each in zip(shape.inputs, rest, strict=False)
+        }
+        keys = dict(zip(shape.keys, rest[len(shape.inputs) :], strict=True))
+    except (ValueError, TypeError) as error:
+        raise LogError(f"entry {entry.sequence} of the prediction log cannot be read: {error}") from error
+    return Logged(
+        request=entry.request, model=shape.model, version=shape.version, digest=shape.digest, kind=cast("Kind", shape.kind),
+        came=entry.came, latency=latency, rows=entry.rows, inputs=inputs, keys=keys,
+        probabilities=[nan if each is None else each for each in probabilities], caller=caller,
+    )  # fmt: skip
+
+
+def _moments(micros: Sequence[int | None]) -> list[datetime | None]:
+    return [None if each is None else _EPOCH + timedelta(microseconds=each) for each in micros]
 
 
 def _plain(values: Sequence[Any]) -> tuple[Sort, Any]:

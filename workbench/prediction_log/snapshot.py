@@ -24,6 +24,13 @@ SELECT = """SELECT sequence, text, came, rows, request, body FROM entries JOIN s
 @contextmanager
 def snapshot(project: Project) -> Iterator[Snapshot | None]:
     """The journal as it is now, while others go on writing; None where there is none. Raises LogError."""
+    with opened(project) as connection:
+        yield None if connection is None else Snapshot(connection)
+
+
+@contextmanager
+def opened(project: Project) -> Iterator[sqlite3.Connection | None]:
+    """The journal to read from, in a transaction; None where there is none. Raises LogError."""
     file = log_folder(project) / FILE
     if not file.is_file():
         yield None
@@ -32,9 +39,9 @@ def snapshot(project: Project) -> Iterator[Snapshot | None]:
         connection = sqlite3.connect(
             f"{file.as_uri()}?mode=ro", uri=True, timeout=WAIT, isolation_level=None, check_same_thread=False
         )
-        with closing(connection) as opened:
-            opened.execute("BEGIN")
-            yield Snapshot(opened)
+        with closing(connection):
+            connection.execute("BEGIN")
+            yield connection
     except sqlite3.Error as error:
         raise LogError(explained(file, error)) from error
 

@@ -79,10 +79,11 @@ class Standing:
     share: float = 0.0
     """Of the requests that the canary answers, 0 to 1."""
     shadow: int | None = None
+    """The version that another process asks what is asked here; None while it is not loaded."""
     keys: tuple[str, ...] = ()
     """Columns that identify a row, to find its outcome by."""
-    dropped: int = 0
-    """Questions that the shadow had no time for."""
+    shadowed: Mapping[str, int] = field(default_factory=dict)
+    """Requests that the shadow `scored`, `refused` and `dropped`, as it had no time for them; empty without a shadow."""
 
 
 @dataclass(frozen=True)

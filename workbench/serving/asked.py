@@ -16,8 +16,7 @@ class Asked:
     """A question, and the future of who asked."""
 
     question: Question
-    future: asyncio.Future[Answer] | None
-    """None for a shadow, whose answer nobody waits for."""
+    future: asyncio.Future[Answer]
     refused_by_canary: bool = False
     _unclaimed: list[bool] = field(default_factory=lambda: [True])
 
@@ -55,7 +54,7 @@ def entry_of(asked: Asked, said: Answer) -> Logged:
 def settle(batch: Sequence[Asked], found: Sequence[Answer | Refused]) -> None:
     """Give who asked what was found; in the event loop."""
     for asked, said in zip(batch, found, strict=True):
-        if asked.future is None or asked.future.done():  # who asked has gone
+        if asked.future.done():  # who asked has gone
             continue
         if isinstance(said, Refused):
             asked.future.set_exception(said)

@@ -17,6 +17,7 @@ from workbench.serving.keeping import Keeper
 from workbench.serving.lane import Bounds
 from workbench.serving.recording import Log, Recorder
 from workbench.serving.served_model import Observe, ServedModel
+from workbench.serving.shadow_note import Note
 from workbench.settings import Project, Serving
 
 DRAIN_SECONDS = 20.0
@@ -107,11 +108,15 @@ class Engine:
             alert="; ".join(each for each in alerts if each),
             canary=cast.canary.served.version if cast.canary else None,
             share=cast.share if cast.canary else 0.0,
-            shadow=cast.shadow.served.version if cast.shadow else None,
+            shadow=model.shadow.version if model.shadow else None,
             keys=contract.keys if contract else (),
-            dropped=cast.shadow.dropped if cast.shadow else 0,
+            shadowed=_shadowed(model.shadow),
         )
 
     def _returned(self, model: str, version: int, reason: str) -> None:
         if self._keeper is not None:
             self._keeper.returned(model, version, reason)
+
+
+def _shadowed(note: Note | None) -> Mapping[str, int]:
+    return {"scored": note.scored, "refused": note.refused, "dropped": note.dropped} if note else {}

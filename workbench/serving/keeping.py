@@ -3,7 +3,7 @@
     turn, every POLL seconds
     ├── canaries that do not answer are taken back
     ├── markers changed, or LOOK seconds over, or something failed and is due again?
-    └── follow the trail: champion, canary, shadow
+    └── follow the trail: champion, canary; tell what the process that asks the shadow says of it
 
 Whatever goes wrong, whoever serves goes on, the alert says why, and it is tried again, more and more rarely.
 """
@@ -15,14 +15,15 @@ import os
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
 from workbench.errors import LedgerError, WorkbenchError
 from workbench.registry import load
+from workbench.serving.failing import Failed, failed
 from workbench.serving.last_good import load_good, note_good
 from workbench.serving.served import Served, try_version
 from workbench.serving.served_model import ServedModel
+from workbench.serving.shadow_note import shadow_note
 from workbench.serving.watching import Wanted, Watch
 from workbench.settings import Project
 from workbench.trail import Entry
@@ -32,20 +33,6 @@ log = logging.getLogger(__name__)
 
 POLL, LOOK = 0.25, 1.0
 """Seconds between two looks at the markers, and at the trail."""
-
-FIRST_RETRY, LAST_RETRY = 1.0, 60.0
-"""Seconds to the next try after the first failure; each time twice as many, up to the last."""
-
-
-@dataclass(frozen=True)
-class Failed:
-    """A version that could not take its part."""
-
-    version: int
-    delay: float
-    again: float
-    """When it is tried again, by the monotonic clock."""
-    message: str
 
 
 class Keeper:
@@ -95,7 +82,7 @@ class Keeper:
         if signs == self._signs and now < self._next_look and not due and self._to_record.empty():
             return
         if signs != self._signs:  # somebody did something: what failed may work now
-            self._failed = {key: _now(each) for key, each in self._failed.items()}
+            self._failed = {key: each.at_once() for key, each in self._failed.items()}
         self._signs, self._next_look = signs, now + LOOK
         try:
             self._record()
@@ -140,10 +127,7 @@ class Keeper:
 
     def _follow(self, model: ServedModel, wanted: Wanted) -> None:
         self._follow_champion(model, wanted)
-        playing = model.cast.shadow.served if model.cast.shadow else None
-        shadow = self._part(model, "shadow", wanted.shadow, playing)
-        if shadow is not playing:
-            model.try_shadow(shadow)
+        self._follow_shadow(model, wanted.shadow)
         self._follow_canary(model, wanted)
 
     def _follow_champion(self, model: ServedModel, wanted: Wanted) -> None:
@@ -159,6 +143,12 @@ class Keeper:
             model.crown(served)
             version = served.version if served else None
             log.info("version %s of '%s' answers now", version, model.name)
+
+    def _follow_shadow(self, model: ServedModel, trial: Entry | None) -> None:
+        note = shadow_note(self._project, model.name) if trial else None
+        model.shadow = note if note and trial and note.trial == trial.sequence else None
+        alert = model.shadow.alert if model.shadow else ""
+        self._say(model.name, "shadow", alert and f"the shadow: {alert}")
 
     def _follow_canary(self, model: ServedModel, wanted: Wanted) -> None:
         current = model.cast.canary.served if model.cast.canary else None
@@ -198,17 +188,17 @@ class Keeper:
             self._failed.pop(key, None)
             self._say(model.name, part, "")
             return current
-        failed = self._failed.get(key)
-        if failed is not None and failed.version == version and failed.again > time.monotonic():
+        before = self._failed.get(key)
+        if before is not None and before.version == version and before.again > time.monotonic():
             return current
         try:
             served = model.cast.held(version) or self._load(model.name, version, part)
         except WorkbenchError as error:
-            self._fail(key, version, failed, str(error), current)
+            self._fail(key, version, before, str(error), current)
             return current
         except Exception as error:  # whatever loading does, whoever serves goes on
             log.exception("version %s of '%s' cannot be loaded", version, model.name)
-            self._fail(key, version, failed, f"{type(error).__name__}: {error}", current)
+            self._fail(key, version, before, f"{type(error).__name__}: {error}", current)
             return current
         self._failed.pop(key, None)
         self._say(model.name, part, "")
@@ -229,9 +219,7 @@ class Keeper:
     def _fail(
         self, key: tuple[str, str], version: int, before: Failed | None, message: str, current: Served | None
     ) -> None:
-        again = before is not None and before.version == version
-        delay = min(before.delay * 2, LAST_RETRY) if again and before else FIRST_RETRY
-        self._failed[key] = Failed(version, delay, time.monotonic() + delay, message)
+        self._failed[key] = failed(version, before, time.monotonic())
         stays = f"version {current.version} goes on" if current is not None else "nobody answers"
         told = f"version {version} cannot serve as {key[1]}, {stays}: {message}"
         self._say(*key, told)
@@ -251,7 +239,3 @@ class Keeper:
         else:
             alerts.pop(about, None)
         self._models[model].alert = "; ".join(alerts.values())
-
-
-def _now(failed: Failed) -> Failed:
-    return Failed(failed.version, FIRST_RETRY / 2, 0.0, failed.message)

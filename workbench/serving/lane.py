@@ -39,8 +39,6 @@ class Lane(Generic[T]):
         self._queue: SimpleQueue[T | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._held: T | None = None
-        self.idle = threading.Event()
-        """Set while there is nothing to answer."""
 
     def start(self) -> None:
         self._thread.start()
@@ -79,9 +77,7 @@ class Lane(Generic[T]):
         """What there is, at least one question; and whether it is the last."""
         first = self._held
         if first is None:
-            self.idle.set()
             first = self._queue.get()
-            self.idle.clear()
         self._held = None
         if first is None:
             return [], True

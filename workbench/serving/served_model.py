@@ -2,7 +2,8 @@
 
     ask ─┬─ champion's lane ── answer ── on record ── told
          └─ canary's lane ──── answer ── on record ── told      (what it cannot answer goes to the champion)
-              both are mirrored to the shadow's lane, where answers are only noted
+
+A shadow has no part in it: a process of its own reads from the record what was asked.
 
 Which version answers as champion is decided when a batch is taken, by one thread: so a version never comes after one that
 replaced it.
@@ -26,7 +27,8 @@ from workbench.serving.joining import answer_all
 from workbench.serving.lane import Bounds, Lane
 from workbench.serving.recording import Recorder
 from workbench.serving.served import Served
-from workbench.serving.trial import Canary, Shadow
+from workbench.serving.shadow_note import Note
+from workbench.serving.trial import Canary
 from workbench.settings import CanaryLimits
 
 log = logging.getLogger(__name__)
@@ -45,14 +47,12 @@ class Cast:
     canary: Canary | None = None
     share: float = 0.0
     """Of the requests that the canary answers, 0 to 1."""
-    shadow: Shadow | None = None
     since: float = 0.0
     """When the champion began to answer here: seconds since the epoch."""
 
     def held(self, version: int) -> Served | None:
         """That version, if it is in memory."""
-        tried = [each.served for each in (self.canary, self.shadow) if each is not None]
-        for served in (self.champion, self.former, *tried):
+        for served in (self.champion, self.former, self.canary.served if self.canary else None):
             if served is not None and served.version == version:
                 return served
         return None
@@ -75,6 +75,8 @@ class ServedModel:
         self.name = name
         self.cast = Cast()
         self.alert = ""
+        self.shadow: Note | None = None
+        """How its shadow does, in another process."""
         self._recorder, self._loop, self._limits, self._returned = recorder, loop, limits, returned
         self._bounds, self._observe = bounds, observe
         self._recasting = threading.Lock()
@@ -90,8 +92,6 @@ class ServedModel:
         if cast.canary is not None:  # first: what it cannot answer goes to the champion
             cast.canary.stop(timeout)
         self._lane.stop(timeout)
-        if cast.shadow is not None:
-            cast.shadow.stop(timeout)
 
     @property
     def alive(self) -> bool:
@@ -111,7 +111,6 @@ class ServedModel:
             canary.put(asked)
         else:
             self._lane.put(asked)
-        assert asked.future is not None
         return asked.future
 
     # Answering
@@ -147,7 +146,7 @@ class ServedModel:
             return [Refused(500, "model", f"{served.scorer.name} failed: {error}")] * len(batch)
 
     def _finish(self, batch: Sequence[Asked], found: Sequence[Answer | Refused]) -> None:
-        """Put answers on record and give them; mirror what was asked."""
+        """Put answers on record and give them."""
         pairs = [(asked, said) for asked, said in zip(batch, found, strict=True) if asked.claim()]
         if not pairs:
             return
@@ -156,8 +155,6 @@ class ServedModel:
             self._recorder.record(entries, tell)
         else:
             tell("")
-        if (shadow := self.cast.shadow) is not None:
-            shadow.mirror([asked for asked, said in pairs if isinstance(said, Answer)])
 
     def _tell(self, batch: Sequence[Asked], found: Sequence[Answer | Refused], trouble: str) -> None:
         """Have the event loop give the answers, from whichever thread."""
@@ -192,15 +189,6 @@ class ServedModel:
             self.cast = replace(before, canary=canary, share=share)
         if before.canary is not None:
             before.canary.end()
-
-    def try_shadow(self, served: Served | None) -> None:
-        """Have a version be asked what the others are asked; None: nobody any more."""
-        with self._recasting:
-            before = self.cast
-            shadow = Shadow(served, self._answer, self._recorder, self._lane.idle) if served else None
-            self.cast = replace(before, shadow=shadow)
-        if before.shadow is not None:
-            before.shadow.end()
 
     def _finish_canary(self, batch: Sequence[Asked], found: Sequence[Answer | Refused]) -> None:
         self._finish(batch, found)

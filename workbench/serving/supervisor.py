@@ -2,6 +2,7 @@
 
     Supervisor.run
     ├── _start    a worker: a process with the socket, told what to serve
+    ├── ShadowPlace   the process that asks shadows, while there are any
     ├── _wait     a signal, a death, a word from a worker, or the time for something
     ├── _bury     why it died; when it starts again
     └── _drain    SIGTERM to all, SIGKILL to who has not ended in time
@@ -30,6 +31,7 @@ from workbench.kernels.linux import die_with_parent
 from workbench.kernels.threads import VARIABLES
 from workbench.serving.metrics_folder import forget, metrics_folder
 from workbench.serving.orders import Orders, Report, read_report
+from workbench.serving.shadow_place import ShadowPlace
 from workbench.settings import Project
 
 FIRST_DELAY, LAST_DELAY = 0.1, 10.0
@@ -37,6 +39,8 @@ FIRST_DELAY, LAST_DELAY = 0.1, 10.0
 STEADY = 5.0
 DRAIN = 30.0
 """Seconds that workers have to answer what is in hand when the server ends."""
+SHADOW_DRAIN = 5.0
+"""Seconds that shadows then have to be asked what is left."""
 
 Say = Callable[[str], None]
 
@@ -66,6 +70,7 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._stops = 0
         self._listening = False
+        self._shadows = ShadowPlace(project, self._models, self._begin_shadows, say)
         self._tidying: subprocess.Popen[bytes] | None = None
         self._next_tidy = time.monotonic() + project.predictions.compact_every
 
@@ -96,8 +101,13 @@ class Supervisor:
                 if not self._listening:
                     return True
                 self._start(place)
+        if self._listening and (gone := self._shadows.look_after()):
+            forget(self._folder, gone)
         self._tidy()
         return False
+
+    def _begin_shadows(self) -> subprocess.Popen[bytes]:
+        return self._begin("workbench.serving.shadow_process", (str(self._project.root), *self._models))
 
     def _tidy(self) -> None:
         """Have the prediction log compacted, one process at a time."""
@@ -105,7 +115,7 @@ class Supervisor:
             self._tidying = None
             self._next_tidy = time.monotonic() + self._project.predictions.compact_every
         if self._tidying is None and self._next_tidy <= time.monotonic():
-            self._tidying = self._begin("workbench.serving.housekeeping", str(self._project.root))
+            self._tidying = self._begin("workbench.serving.housekeeping", (str(self._project.root),))
 
     def _start(self, place: Place) -> None:
         ours, theirs = socket.socketpair()
@@ -114,15 +124,17 @@ class Supervisor:
             listening=self._bound.fileno(), line=theirs.fileno(),
         )  # fmt: skip
         place.process = self._begin(
-            "workbench.serving.worker", orders.text(), (self._bound.fileno(), theirs.fileno())
+            "workbench.serving.worker", (orders.text(),), (self._bound.fileno(), theirs.fileno())
         )
         theirs.close()
         place.line, place.since, place.reports = ours, 0.0, []
         self._selector.register(ours, selectors.EVENT_READ, place)
 
-    def _begin(self, module: str, argument: str, passed: tuple[int, ...] = ()) -> subprocess.Popen[bytes]:
+    def _begin(
+        self, module: str, arguments: Sequence[str], passed: tuple[int, ...] = ()
+    ) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [sys.executable, "-P", "-m", module, argument],
+            [sys.executable, "-P", "-m", module, *arguments],
             pass_fds=passed,
             env=self._environment(),
             stdin=subprocess.DEVNULL,
@@ -140,6 +152,8 @@ class Supervisor:
         times = [place.again for place in self._places if place.process is None]
         if self._tidying is None:
             times.append(self._next_tidy)
+        if self._listening and self._shadows.process is None:
+            times.append(self._shadows.next)
         return max(0.0, min(times) - time.monotonic()) if times else None
 
     def _wait(self, seconds: float | None) -> None:
@@ -198,23 +212,30 @@ class Supervisor:
             self._tidying.kill()
             self._tidying.wait()
         running = [place.process for place in self._places if place.process is not None]
-        for process in running:
-            with contextlib.suppress(ProcessLookupError):
-                process.send_signal(signal.SIGTERM)
-        asked, deadline = self._stops, time.monotonic() + DRAIN
-        while any(process.poll() is None for process in running) and time.monotonic() < deadline:
-            if self._stops > max(asked, 1):  # somebody is in a hurry
-                break
-            self._wait(max(0.0, deadline - time.monotonic()))
+        in_a_hurry = max(self._stops, 1)
+        self._end(running, DRAIN, in_a_hurry)
         late = [process for process in running if process.poll() is None]
         for process in late:
             process.kill()
             process.wait()
+        if self._shadows.process is not None:  # after the workers: it is to ask what they answered last
+            self._end([self._shadows.process], SHADOW_DRAIN, in_a_hurry)
+            self._shadows.kill()
         for place in self._places:
             self._hang_up(place)
         if late:
             self._say(f"{len(late)} of {len(running)} workers had to be killed")
         return not late and all(process.returncode == 0 for process in running)
+
+    def _end(self, running: Sequence[subprocess.Popen[bytes]], seconds: float, in_a_hurry: int) -> None:
+        """SIGTERM, and wait for it, unless there come more signals than so many."""
+        for process in running:
+            process.terminate()
+        deadline = time.monotonic() + seconds
+        while any(process.poll() is None for process in running) and time.monotonic() < deadline:
+            if self._stops > in_a_hurry:
+                break
+            self._wait(max(0.0, deadline - time.monotonic()))
 
     @contextmanager
     def _signals(self) -> Iterator[None]:

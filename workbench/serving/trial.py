@@ -1,34 +1,24 @@
-"""A version that is tried on real requests: a canary, whose answers are given, or a shadow, whose answers are only noted.
+"""A canary: a version that is tried on real requests, and whose answers are given.
 
-Neither makes a request fail. What a canary cannot answer goes to the champion; what a shadow has no time for is dropped.
+It makes no request fail: what it cannot answer goes to the champion.
 """
 
 from __future__ import annotations
 
 import hashlib
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from workbench.serving.answers import Answer, Kind, Question, Refused
-from workbench.serving.asked import Asked, entry_of
+from workbench.serving.asked import Asked
 from workbench.serving.guard import Tally, objection
 from workbench.serving.lane import Bounds, Lane
-from workbench.serving.recording import Recorder
 from workbench.serving.served import Served
 from workbench.settings import CanaryLimits
 
 Answering = Callable[[Served, Kind, Sequence[Asked]], list[Answer | Refused]]
 Finish = Callable[[Sequence[Asked], Sequence[Answer | Refused]], None]
-MOST_WAITING = 200
-"""Questions that may wait for a shadow; more are dropped and counted."""
-
-SHADOW_BOUNDS = Bounds(rows=64, questions=64)
-"""A shadow's batches are short, so that who comes while it answers is not kept waiting."""
-
-LONGEST_WAIT = 0.5
-"""Seconds that a shadow waits for the champion to have nothing to do."""
 
 
 class Canary:
@@ -104,38 +94,3 @@ class Canary:
                 mine.append(asked)
                 said.append(each)
         self._finish(mine, said)
-
-
-class Shadow:
-    """A version that is asked what the others are asked, while the champion has nothing to do."""
-
-    def __init__(
-        self, served: Served, answering: Answering, recorder: Recorder, champion_idle: threading.Event
-    ) -> None:
-        self.served = served
-        self._champion_idle = champion_idle
-        self.dropped = 0
-        """Questions that it was not asked, because it had too much to do."""
-        self._answering, self._recorder = answering, recorder
-        self._lane: Lane[Asked] = Lane(f"{served.model}: shadow", self._answer, SHADOW_BOUNDS)
-        self._lane.start()
-
-    def mirror(self, batch: Sequence[Asked]) -> None:
-        for asked in batch:
-            if self._lane.waiting < MOST_WAITING:
-                self._lane.put(Asked(asked.question, None))
-            else:
-                self.dropped += 1
-
-    def end(self) -> None:
-        self._lane.end()
-
-    def stop(self, timeout: float) -> None:
-        self._lane.stop(timeout)
-
-    def _answer(self, batch: Sequence[Asked]) -> None:
-        self._champion_idle.wait(LONGEST_WAIT)
-        found = self._answering(self.served, "shadow", batch)
-        pairs = zip(batch, found, strict=True)
-        if entries := [entry_of(asked, said) for asked, said in pairs if isinstance(said, Answer)]:
-            self._recorder.note(entries)

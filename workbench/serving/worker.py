@@ -14,7 +14,6 @@ import socket
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import uvicorn
 
@@ -23,13 +22,13 @@ from workbench.serving.engine import DRAIN_SECONDS, Engine
 from workbench.serving.http.app import Application
 from workbench.serving.http.connections import uvicorn_config
 from workbench.serving.http.metrics import Metrics
-from workbench.serving.http.request_log import RequestLog
+from workbench.serving.http.request_log import JsonLines, RequestLog
 from workbench.serving.orders import Orders, Report, read_orders, report_line
 from workbench.settings import Project, read_project
 
 SWITCH_SECONDS = 0.0005
-"""How long a thread may keep the interpreter while others want it. With Python's 5 ms, loading a version and answering a
-shadow's questions would each time keep an answer waiting for so long."""
+"""How long a thread may keep the interpreter while others want it. With Python's 5 ms, loading a version would each time keep
+an answer waiting for so long."""
 
 
 class Worker(uvicorn.Server):
@@ -56,20 +55,6 @@ class Worker(uvicorn.Server):
         """Nothing is ever sent here: that there is something to read means that it ended."""
         asyncio.get_running_loop().remove_reader(self._line.fileno())
         self.should_exit = True
-
-
-class JsonLines(logging.Handler):
-    """Python's log records as lines of the request log."""
-
-    def __init__(self, log: RequestLog) -> None:
-        super().__init__(logging.INFO)
-        self._log = log
-
-    def emit(self, record: logging.LogRecord) -> None:
-        values: dict[str, Any] = {"level": record.levelname.lower(), "event": "log", "logger": record.name}
-        if record.exc_info:
-            values["trace"] = logging.Formatter().formatException(record.exc_info)
-        self._log.line(**values, message=record.getMessage())
 
 
 def main(argument: str) -> int:

@@ -19,6 +19,7 @@ from served import BENTOML, HERE, REPOSITORY, flights_project, scoring
 sys.path.append(str(HERE.parent))
 
 import race
+import shadow
 import skew
 import trouble
 from report import asked_for, load, machine
@@ -44,6 +45,10 @@ def _batch(_: Path, rounds: int) -> dict[str, Any]:
     return scoring.measure(repetitions=rounds)
 
 
+def _shadow(folder: Path, rounds: int) -> dict[str, Any]:
+    return shadow.measure(folder, rounds)
+
+
 def _trouble(what: str) -> Callable[[Path, int], dict[str, Any]]:
     def part(_: Path, __: int) -> dict[str, Any]:
         found = trouble.measure(what)
@@ -61,6 +66,7 @@ PARTS: dict[str, tuple[str, Callable[[Path, int], dict[str, Any]]]] = {
     "race": ("Against its peers", _race),
     "skew": ("Training, batch and online say the same", _skew),
     "batch": ("Batch against bare predict_proba", _batch),
+    "shadow": ("What a shadow costs those who ask", _shadow),
     "swaps": ("Swaps under load", _trouble("swaps")),
     "kills": ("Killed under load", _trouble("kills")),
 }

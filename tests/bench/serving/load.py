@@ -25,8 +25,8 @@ LONGEST = 30.0
 class Client(asyncio.Protocol):
     """One connection: sends a request, takes its answer apart, sends the next."""
 
-    def __init__(self, requests: Sequence[bytes], start: int, tally: Tally) -> None:
-        self._requests, self._next, self._tally = requests, start, tally
+    def __init__(self, requests: Sequence[bytes], start: int, tally: Tally, pause: float) -> None:
+        self._requests, self._next, self._tally, self._pause = requests, start, tally, pause
         self._buffer = bytearray()
         self._sent, self._whole, self._status = 0.0, 0, 0
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -40,6 +40,12 @@ class Client(asyncio.Protocol):
         self._next += 1
         self._sent = time.perf_counter()
         self._transport.write(request)
+
+    def _send_after_a_pause(self) -> None:
+        if self._pause:
+            asyncio.get_running_loop().call_later(self._pause, self._send)
+        else:
+            self._send()
 
     def data_received(self, data: bytes) -> None:
         buffer = self._buffer
@@ -58,7 +64,7 @@ class Client(asyncio.Protocol):
         del buffer[: self._whole]
         self._whole = 0
         if self._tally.count(self._status, self._sent, time.perf_counter()):
-            self._send()
+            self._send_after_a_pause()
         else:
             self._transport.close()
 
@@ -88,8 +94,10 @@ class Tally:
         return not self.over
 
 
-async def load(url: str, bodies: Sequence[bytes], connections: int, seconds: float, warm_up: float) -> Tally:
-    """Ask as fast as `connections` can for `seconds`, after `warm_up` seconds that do not count. Raises TimeoutError."""
+async def load(
+    url: str, bodies: Sequence[bytes], connections: int, seconds: float, warm_up: float, pause: float = 0.0
+) -> Tally:
+    """Ask for `seconds`, after `warm_up` seconds that do not count; `pause` after each answer. Raises TimeoutError."""
     place = urlsplit(url)
     head = f"POST {place.path} HTTP/1.1\r\nHost: {place.netloc}\r\nContent-Type: application/json\r\n"
     requests = [f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body for body in bodies]
@@ -99,7 +107,7 @@ async def load(url: str, bodies: Sequence[bytes], connections: int, seconds: flo
     clients = []
     for number in range(connections):
         _, client = await loop.create_connection(
-            lambda start=number: Client(requests, start * 17, tally), place.hostname, place.port
+            lambda start=number: Client(requests, start * 17, tally, pause), place.hostname, place.port
         )
         clients.append(client)
     await asyncio.wait_for(asyncio.gather(*(each.gone for each in clients)), warm_up + seconds + LONGEST)
@@ -128,13 +136,16 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--warm-up", type=float, default=1.0)
+    parser.add_argument(
+        "--pause", type=float, default=0.0, help="seconds between an answer and the next request"
+    )
     asked = parser.parse_args()
     if urlsplit(asked.url).hostname not in ("127.0.0.1", "localhost", "::1"):
         parser.error(f"'{asked.url}' is not on this machine: this generator loads nobody else's server")
     import uvloop
 
     bodies = asked.bodies.read_bytes().splitlines()
-    tally = uvloop.run(load(asked.url, bodies, asked.connections, asked.seconds, asked.warm_up))
+    tally = uvloop.run(load(asked.url, bodies, asked.connections, asked.seconds, asked.warm_up, asked.pause))
     print(json.dumps(figures(tally, asked.connections)))
 
 

@@ -65,7 +65,7 @@ def measure(flights: Flights, rounds: int = 5, seconds: float = 3.0) -> dict[str
         "rounds": rounds,
         "seconds": seconds,
         "contestants": {
-            name: {str(connections): _medians(each) for connections, each in of.items()}
+            name: {str(connections): medians(each) for connections, each in of.items()}
             for name, of in found.items()
         },
         "absent": absent,
@@ -73,7 +73,7 @@ def measure(flights: Flights, rounds: int = 5, seconds: float = 3.0) -> dict[str
     }
 
 
-def load(url: str, bodies: Path, connections: int, seconds: float) -> dict[str, Any]:
+def load(url: str, bodies: Path, connections: int, seconds: float, pause: float = 0.0) -> dict[str, Any]:
     """What the load generator says."""
     words = [
         url,
@@ -84,6 +84,8 @@ def load(url: str, bodies: Path, connections: int, seconds: float) -> dict[str, 
         str(seconds),
         "--warm-up",
         "0.3",
+        "--pause",
+        str(pause),
     ]
     done = subprocess.run(
         [sys.executable, str(HERE / "load.py"), *words], capture_output=True, text=True, check=False
@@ -94,7 +96,7 @@ def load(url: str, bodies: Path, connections: int, seconds: float) -> dict[str, 
     return told
 
 
-def _medians(rounds: list[dict[str, Any]]) -> dict[str, Any]:
+def medians(rounds: list[dict[str, Any]]) -> dict[str, Any]:
     told: dict[str, Any] = {}
     for name in ("per_second", "p50_ms", "p99_ms"):
         values = [each[name] for each in rounds]

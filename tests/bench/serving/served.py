@@ -102,7 +102,8 @@ def serving(project: Project, *options: str) -> Iterator[str]:
     """`workbench serve` as it is: prediction log on, durable. Yields its address."""
     port = free_port()
     command = [sys.executable, "-m", "workbench", "serve", MODEL, "--port", str(port), *options]
-    with _running(command, project.root, port, "/v2/health/ready") as address:
+    here = {"WORKBENCH_ROOT": str(project.root)}  # whatever project was made last in this process
+    with _running(command, project.root, port, "/v2/health/ready", here) as address:
         yield address
 
 

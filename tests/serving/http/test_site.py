@@ -63,7 +63,7 @@ def test_what_serves_is_told(app: Application) -> None:
     said = call(app, "GET", "/version").json()
     assert said["models"]["late"]["version"] == 3
     assert said["models"]["late"].keys() == {
-        "version", "digest", "ready", "since", "alert", "canary", "share", "shadow",
+        "version", "digest", "ready", "since", "alert", "canary", "share", "shadow", "shadowed",
     }  # fmt: skip
 
 

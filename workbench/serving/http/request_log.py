@@ -5,6 +5,7 @@ A reader that stands still keeps no request waiting: lines beyond WAITING are dr
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 import time
@@ -69,3 +70,17 @@ class RequestLog:
                 self._stream.flush()
             except (OSError, ValueError):  # nobody reads any more: that is no reason not to answer
                 return
+
+
+class JsonLines(logging.Handler):
+    """Python's log records as lines of the request log."""
+
+    def __init__(self, log: RequestLog) -> None:
+        super().__init__(logging.INFO)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        values: dict[str, Any] = {"level": record.levelname.lower(), "event": "log", "logger": record.name}
+        if record.exc_info:
+            values["trace"] = logging.Formatter().formatException(record.exc_info)
+        self._log.line(**values, message=record.getMessage())

@@ -148,6 +148,7 @@ def _standing(each: Standing) -> Mapping[str, Any]:
     return {
         "version": each.version, "digest": each.digest, "ready": each.ready, "since": each.since,
         "alert": each.alert, "canary": each.canary, "share": each.share, "shadow": each.shadow,
+        "shadowed": dict(each.shadowed),
     }  # fmt: skip
 
 

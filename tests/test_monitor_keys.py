@@ -138,6 +138,8 @@ def test_a_pipeline_carries_them(load: Callable[[str], Any]) -> None:
     ("{inputs: {}, day: dya}", "model.monitors.day: 'dya' is no key of the contract; did you mean 'day'?"),
     ("{inputs: {}, expected: [late]}", "model.monitors.expected: 'late' is no feature of the contract; known: x"),
     ("{inpust: {}}", "model.monitors.inpust: unknown key; did you mean 'inputs'?"),
+    ("{quality: {max_share: 2}}", "model.monitors.quality.max_share: 2 is not a share"),
+    ("{quality: {}}", "model.monitors.quality.max_share: is missing"),
 ])  # fmt: skip
 def test_names_that_only_the_contract_knows(load: Callable[[str], Any], monitors: str, message: str) -> None:
     with pytest.raises(SpecError) as caught:

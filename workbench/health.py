@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from workbench.contracts.check import check
 from workbench.contracts.contract import Column, Contract
-from workbench.monitoring import KINDS
+from workbench.monitoring import KINDS, moments_of
 from workbench.prediction_log.overview import on_record
 from workbench.prediction_log.reading import read
 from workbench.prediction_log.tables import INPUT, KEY
@@ -188,8 +188,6 @@ def _frames(
     day: str | None,
 ) -> Iterator[tuple[pd.DataFrame, NDArray[np.datetime64]]]:
     """Rows of the window with what the model was given, batch by batch, and the moment or day of each."""
-    import pandas as pd
-
     time = "came" if day is None else f"{KEY}{day}"
     wanted = [f"{INPUT}{column.name}" for column in contract.columns] if contract else []
     since, until = window if day is None else (None, None)
@@ -200,14 +198,14 @@ def _frames(
     columns = [time, "latency", "row", *(name for name in wanted if name in there)]
     limits = [np.datetime64(each.replace(tzinfo=None)) for each in window]
     for batch in read(project, model, columns=columns, **log):  # type: ignore[arg-type]
-        frame = batch.to_pandas()
-        at = frame[time].astype(str) if day is not None else frame[time]
-        moments = (
-            pd.to_datetime(at, format="ISO8601", errors="coerce", utc=True).dt.tz_localize(None).to_numpy()
-        )
+        moments = moments_of(batch.column(time))
         inside = (moments >= limits[0]) & (moments < limits[1])
-        if inside.any():
-            yield frame[inside].reset_index(drop=True), moments[inside]
+        if not inside.any():
+            continue
+        frame = batch.drop_columns([time]).to_pandas(split_blocks=True)
+        if not inside.all():
+            frame, moments = frame[inside].reset_index(drop=True), moments[inside]
+        yield frame, moments
 
 
 def _columns(reader: pa.RecordBatchReader) -> set[str]:

@@ -11,6 +11,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
+from workbench.declared import PLACE as MONITORS
 from workbench.declared import names_problems
 from workbench.errors import Problem, SpecError, did_you_mean
 from workbench.monitors import Monitors, monitors_of
@@ -126,7 +127,11 @@ class _Loading:
             self.problem(message, *map(str, place))
             if place[:1] == ("steps",) and len(place) > 1:
                 self.doubtful.add(str(place[1]))
-        value = without(self.document.value, [place for place, _ in found])
+        # Monitors are made of all that is declared, or not at all.
+        wrong = [
+            place[: len(MONITORS)] if place[: len(MONITORS)] == MONITORS else place for place, _ in found
+        ]
+        value = without(self.document.value, wrong)
         if not isinstance(value, dict) or "steps" not in value:
             raise SpecError(self.problems)
         return value

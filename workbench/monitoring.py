@@ -291,7 +291,7 @@ def _frames(
     names_of = {f"{INPUT}{name}": name for name in names}
     for batch in batches:
         named = batch.rename_columns([names_of.get(name, name) for name in batch.schema.names])
-        moments = _moments(named.column(time))
+        moments = moments_of(named.column(time))
         inside = (moments >= limits[0]) & (moments < limits[1])
         if not inside.any():
             continue
@@ -301,7 +301,7 @@ def _frames(
         yield frame, moments.astype("datetime64[D]")
 
 
-def _moments(column: pa.Array) -> NDArray[np.datetime64]:
+def moments_of(column: pa.Array) -> NDArray[np.datetime64]:
     """(rows,) in UTC; those of a key are read of its text, each different one once."""
     import pandas as pd
     import pyarrow as pa

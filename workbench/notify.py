@@ -94,7 +94,7 @@ def message_of(taken: Sequence[Notice]) -> Message:
     lines = [line for notice in ordered for line in _lines(notice)]
     return Message(
         f"{models}: alerts {', '.join(counts)} [{numbers}]",
-        "\n".join([*lines, "", "Who knows about it: workbench alerts ack ID", f"Notification {numbers}"]),
+        "\n".join([*lines, "", "Say that you know: workbench alerts ack ID", f"Notification {numbers}"]),
         worst,
     )
 

@@ -12,6 +12,7 @@ intake              outcomes as they were given, and what becomes of each
 compaction          from the journal into Parquet by model and day; small files into bigger ones; retention
 batches             what batch scoring writes: each part becomes a file of the log, once
 reading             batches of rows, while others write
+tallies             what the rows do not say: requests that were refused or failed, rows that were set aside
 asking              which rows: by time, version and kind
 matching            which outcome belongs to which prediction
 labels              what an outcome of a model may be

@@ -28,7 +28,7 @@ from workbench.loading import load_pipeline
 from workbench.pipeline import OutputOf, Pipeline
 from workbench.plan import Selection, make_plan, selected
 from workbench.promotion import Promotions
-from workbench.promotion_policy import Actor
+from workbench.promotion_policy import Actor, replaces_by_itself
 from workbench.run import RunResult, run_plan
 from workbench.settings import ROLES, STATE, Project
 from workbench.step_run import uses_mlflow
@@ -60,8 +60,8 @@ class Trained:
 
     @property
     def deserves(self) -> bool:
-        """Whether it replaces the champion by itself. What is only as good replaces nothing."""
-        return self.passed and self.outcome in ("first", "better")
+        """Whether it replaces the champion by itself."""
+        return replaces_by_itself(self.passed, self.outcome)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from workbench.ledger_rows import Verdict
-from workbench.promotion_policy import Actor, Asked, may_promote, may_reject, may_retire, may_roll_back
+from workbench.promotion_policy import (
+    Actor,
+    Asked,
+    may_promote,
+    may_reject,
+    may_retire,
+    may_roll_back,
+    replaces_by_itself,
+)
 from workbench.settings import ROLES
 from workbench.trail import Entry, Standing
 
@@ -111,3 +119,11 @@ def test_the_other_moves_need_their_role_and_a_reason() -> None:
         assert "needs a reason" in decision.reasons[1]
     assert may_reject(2, person("ada", "approver"), "x", NOW).allowed
     assert may_retire(1, person("ada", "approver"), "x", NOW).allowed
+
+
+@pytest.mark.parametrize(
+    ("passed", "outcome", "replaces"),
+    [(True, "first", True), (True, "better", True), (True, "equivalent", False), (False, "better", False)],
+)
+def test_what_is_only_as_good_replaces_nothing_by_itself(passed: bool, outcome: str, replaces: bool) -> None:
+    assert replaces_by_itself(passed, outcome) is replaces

@@ -25,6 +25,7 @@ from workbench.golden import frame_of, replay
 from workbench.ledger import Delivery, Ledger
 from workbench.mlflow_store import Aliases, connect
 from workbench.promotion import Promotions, actor_here
+from workbench.promotion_policy import replaces_by_itself
 from workbench.settings import Project, read_project
 from workbench.trail import standing
 
@@ -208,8 +209,8 @@ def what_changed(newer: Mapping[str, Any], older: Mapping[str, Any]) -> dict[str
 
 
 def _promotes_itself(project: Project, model: str, verdict: Verdict) -> bool:
-    """Whether the policy leaves it to the verdict. An equivalent version replaces nothing by itself."""
-    return project.policy(model) == "auto" and verdict.outcome in ("first", "better")
+    """Whether the policy leaves it to the verdict."""
+    return project.policy(model) == "auto" and replaces_by_itself(verdict.passed, verdict.outcome)
 
 
 def main(root: Path) -> int:

@@ -67,6 +67,11 @@ def may_promote(
     return Decision(True, (), found)
 
 
+def replaces_by_itself(passed: bool, outcome: str) -> bool:
+    """Whether a verdict alone is reason to make a version champion: what is only as good replaces nothing."""
+    return passed and outcome in ("first", "better")
+
+
 def objections(version: int, verdict: Verdict | None, now: Standing) -> tuple[str, ...]:
     """What speaks against a version, whoever asks."""
     found = []

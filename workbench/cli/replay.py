@@ -61,7 +61,11 @@ def command(
         pipeline, arguments(parameters), policies or tuple(POLICIES), first, last, history, expected, anew
     )
     began = time.monotonic()
-    found = replay(project, asked, _say)
+    try:
+        found = replay(project, asked, _say)
+    except KeyboardInterrupt:
+        _say("stopped; the same command goes on from here")
+        raise
     page = report or project.reports / f"replay-{found.pipeline}.html"
     page.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(page, replay_page(found))
@@ -100,25 +104,38 @@ def _print(found: Replay, page: Path, took: float) -> None:
         ]
         print_table(["", "month", "answered by", "AUC", "why, and what the month after showed"], rows)
     click.echo()
-    head = ["policy", "AUC", "against never", "log loss", "against never", "trained", "promoted", "refused", "rolled back", "alerts", "false", "cost"]  # fmt: skip
-    print_table(head, [_line(each) for each in found.outcomes])
+    print_table(
+        ["policy", "AUC", "against never", "log loss", "against never"],
+        [_quality(each) for each in found.outcomes],
+    )
+    click.echo()
+    print_table(
+        ["policy", "trained", "promoted", "refused", "rolled back", "alerts", "false", "cost"],
+        [_actions(each) for each in found.outcomes],
+    )
     click.echo()
     for aged in found.aging:
         auc, loss = aged.loss["auc"], aged.loss["log_loss"]
         click.echo(f"{aged.age} months old: AUC {_signed(auc)}, log loss {_signed(loss)} against a fresh one")
-    click.echo(f"\ntook {seconds(took)}; page: {short_path(page)}")
+    click.echo(f"took {seconds(took)}; page: {short_path(page)}")
 
 
-def _line(outcome: Outcome) -> list[str]:
+def _quality(outcome: Outcome) -> list[str]:
+    values = (outcome.quality, outcome.against)
+    shown = [
+        show(of[metric])
+        for metric in ("auc", "log_loss")
+        for of, show in zip(values, (_interval, _signed), strict=True)
+    ]
+    return [outcome.policy, *shown]
+
+
+def _actions(outcome: Outcome) -> list[str]:
     from workbench.cli.printing import seconds
 
     right, refused = outcome.rightly_refused
     return [
         outcome.policy,
-        _interval(outcome.quality["auc"]),
-        _signed(outcome.against["auc"]),
-        _interval(outcome.quality["log_loss"]),
-        _signed(outcome.against["log_loss"]),
         str(outcome.trainings),
         str(outcome.count("promoted")),
         f"{refused}, {right} rightly" if refused else "0",

@@ -13,7 +13,7 @@ from workbench.pages import Html, escaped
 COLOURS = ("#8a8f98", "#4c7fd0", "#dd8452", "#3fa66b", "#9d6fd0", "#c9577a")
 """Readable on white and on black."""
 
-WIDTH, HEIGHT = 760.0, 260.0
+WIDTH, NARROW, HEIGHT = 760.0, 430.0, 260.0
 LEFT, RIGHT, TOP, BOTTOM = 56.0, 14.0, 14.0, 30.0
 
 
@@ -26,12 +26,14 @@ class Line:
     colour: str
 
 
-def chart(title: str, ticks: Sequence[str], lines: Sequence[Line], *, zero: bool = False) -> Html:
+def chart(
+    title: str, ticks: Sequence[str], lines: Sequence[Line], *, zero: bool = False, width: float = WIDTH
+) -> Html:
     """Lines over ticks, each figure with its interval; with `zero`, the line at nought is drawn."""
     known = [each for line in lines for each in line.values if each is not None]
     low, high = _range(known, zero)
     steps = _steps(low, high)
-    scale = _Scale(len(ticks), len(lines), min(low, steps[0]), max(high, steps[-1]))
+    scale = _Scale(width, len(ticks), len(lines), min(low, steps[0]), max(high, steps[-1]))
     drawn = [*_grid(scale, steps, ticks, zero)]
     for number, line in enumerate(lines):
         drawn += _line(scale, line, number)
@@ -41,7 +43,7 @@ def chart(title: str, ticks: Sequence[str], lines: Sequence[Line], *, zero: bool
     )
     return Html(
         f'<figure><figcaption class="muted">{html.escape(title)}</figcaption>'
-        f'<svg viewBox="0 0 {WIDTH:g} {HEIGHT:g}" role="img" aria-label="{html.escape(title)}" '
+        f'<svg viewBox="0 0 {width:g} {HEIGHT:g}" role="img" aria-label="{html.escape(title)}" '
         'style="width:100%;height:auto;font-size:13px" fill="currentColor">'
         f"{''.join(drawn)}</svg>{legend if len(lines) > 1 else ''}</figure>"
     )
@@ -57,13 +59,14 @@ def beside(*parts: Html) -> Html:
 class _Scale:
     """From figures to places."""
 
+    width: float
     ticks: int
     lines: int
     low: float
     high: float
 
     def x(self, tick: int, line: float) -> float:
-        room = (WIDTH - LEFT - RIGHT) / self.ticks
+        room = (self.width - LEFT - RIGHT) / self.ticks
         return LEFT + room * (tick + 0.5) + (line - (self.lines - 1) / 2) * min(7.0, room / (self.lines + 1))
 
     def y(self, value: float) -> float:
@@ -93,7 +96,7 @@ def _grid(scale: _Scale, steps: Sequence[float], ticks: Sequence[str], zero: boo
         y = scale.y(step)
         strong = zero and abs(step) < 1e-12
         yield (
-            f'<line x1="{LEFT:g}" x2="{WIDTH - RIGHT:g}" y1="{y:.1f}" y2="{y:.1f}" stroke="currentColor" '
+            f'<line x1="{LEFT:g}" x2="{scale.width - RIGHT:g}" y1="{y:.1f}" y2="{y:.1f}" stroke="currentColor" '
             f'stroke-opacity="{0.6 if strong else 0.15}"/>'
             f'<text x="{LEFT - 8:g}" y="{y + 4:.1f}" text-anchor="end" opacity="0.7">{step:.{digits}f}</text>'
         )

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from workbench.evaluation import Interval
 from workbench.pages import Content, Html, banner, folded, lines, marked, page, section, table, tiles
-from workbench.replay.charts import COLOURS, Line, beside, chart
+from workbench.replay.charts import COLOURS, NARROW, Line, beside, chart
 from workbench.replay.findings import Judged, Outcome
 from workbench.replay.months import shown
 from workbench.replay.outcomes import RESAMPLES
@@ -37,7 +35,7 @@ def replay_page(found: Replay) -> str:
         marked(about, "muted"),
         _banner(found),
         _tiles(found),
-        section("Policies", _policies(found)),
+        section("Policies", *_policies(found)),
         section("Month by month", *_charts(found, ticks)),
         section("What was decided", _grid(found)),
         section("How models age", *_aging(found)),
@@ -73,27 +71,41 @@ def _tiles(found: Replay) -> Html:
     ])  # fmt: skip
 
 
-def _policies(found: Replay) -> Html:
-    head = ["policy", "AUC", "against never", "log loss", "against never", "trained", "promoted", "refused", "rolled back", "alerts", "false", "cost"]  # fmt: skip
-    return table(head, [_policy(each) for each in found.outcomes], "means over the months, 95 % intervals")
-
-
-def _policy(each: Outcome) -> tuple[Any, ...]:
-    right, refused = each.rightly_refused
-    return (
-        each.policy,
-        _interval(each.quality["auc"]),
-        _coloured(each.against["auc"], 1),
-        _interval(each.quality["log_loss"]),
-        _coloured(each.against["log_loss"], -1),
-        each.trainings,
-        each.count("promoted"),
-        f"{refused}, {right} rightly" if refused else 0,
-        each.count("rolled back"),
-        each.alerts,
-        each.false_alarms,
-        f"{each.cost:,.0f} s",
-    )
+def _policies(found: Replay) -> list[Html]:
+    quality = [
+        (
+            each.policy,
+            _interval(each.quality["auc"]),
+            _coloured(each.against["auc"], 1),
+            _interval(each.quality["log_loss"]),
+            _coloured(each.against["log_loss"], -1),
+        )
+        for each in found.outcomes
+    ]
+    actions = [
+        (
+            each.policy,
+            each.trainings,
+            each.count("promoted"),
+            "{1}, {0} of them rightly".format(*each.rightly_refused) if each.rightly_refused[1] else 0,
+            each.count("rolled back"),
+            each.alerts,
+            each.false_alarms,
+            f"{each.cost:,.0f} s",
+        )
+        for each in found.outcomes
+    ]
+    return [
+        table(
+            ["policy", "AUC", "against never", "log loss", "against never"],
+            quality,
+            "means over the months, with 95 % intervals",
+        ),
+        table(
+            ["policy", "trained", "promoted", "refused", "rolled back", "alerts", "false alarms", "cost"],
+            actions,
+        ),
+    ]
 
 
 def _charts(found: Replay, ticks: list[str]) -> list[Html]:
@@ -122,17 +134,23 @@ def _grid(found: Replay) -> Html:
 def _cell(judged: Judged) -> Html:
     record = judged.record
     proved = {True: " ✓", False: " ✗", None: ""}[judged.right]
-    return marked(f"{record.did}{proved}{' !' if record.alert else ''}", KINDS[record.did])
+    return _whole(f"{record.did}{proved}{' !' if record.alert else ''}", KINDS[record.did])
 
 
 def _aging(found: Replay) -> list[Content]:
     if not found.aging:
         return ["No two versions were trained that could be compared in the same month."]
-    ticks = [f"{each.age} months" for each in found.aging]
+    ticks = [str(each.age) for each in found.aging]
     colour = COLOURS[1]
     drawn = beside(
         *(
-            chart(title, ticks, [Line(title, [each.loss[metric] for each in found.aging], colour)], zero=True)
+            chart(
+                title,
+                ticks,
+                [Line(title, [each.loss[metric] for each in found.aging], colour)],
+                zero=True,
+                width=NARROW,
+            )
             for metric, title in (
                 ("auc", "AUC, aged minus fresh"),
                 ("log_loss", "Log loss, aged minus fresh"),

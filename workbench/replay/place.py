@@ -13,7 +13,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,11 +26,12 @@ from workbench.executors import Executor
 from workbench.ledger import Ledger
 from workbench.loading import load_pipeline
 from workbench.pipeline import OutputOf, Pipeline
-from workbench.plan import Selection, make_plan
+from workbench.plan import Selection, make_plan, selected
 from workbench.promotion import Promotions
-from workbench.promotion_policy import Actor
+from workbench.promotion_policy import Actor, replaces_by_itself
 from workbench.run import RunResult, run_plan
 from workbench.settings import ROLES, STATE, Project
+from workbench.step_run import uses_mlflow
 from workbench.store import Store, remove
 from workbench.trail import standing
 
@@ -59,8 +60,8 @@ class Trained:
 
     @property
     def deserves(self) -> bool:
-        """Whether it replaces the champion by itself. What is only as good replaces nothing."""
-        return self.passed and self.outcome in ("first", "better")
+        """Whether it replaces the champion by itself."""
+        return replaces_by_itself(self.passed, self.outcome)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -105,9 +106,15 @@ class Place:
         return load_pipeline(self.pipeline, more, arguments=self._arguments, project=self.project)
 
     def files(self, more: Mapping[str, Any], wanted: Sequence[OutputOf]) -> list[tuple[Path, str]]:
-        """Outputs of the pipeline, made if need be: path and digest of each. Raises StepError."""
+        """Outputs of the pipeline, made if need be: path and digest of each. Raises StepError.
+
+        MLflow is told of it with the next training, unless a notebook wants to log to it.
+        """
         pipeline = self.load(more)
-        result, store = self._run(pipeline, [each.step for each in wanted])
+        names = tuple(dict.fromkeys(each.step for each in wanted))
+        if not any(map(uses_mlflow, selected(pipeline, Selection(only=names)).values())):
+            pipeline = replace(pipeline, project=replace(self.project, mlflow_enabled=False))
+        result, store = self._run(pipeline, names)
         found = []
         for each in wanted:
             manifest = store.find(result.steps[each.step].fingerprint or "")

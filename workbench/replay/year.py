@@ -9,6 +9,7 @@ replay
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ from workbench.replay.months import parameters
 from workbench.replay.outcomes import Outcomes, read_outcomes
 from workbench.replay.place import FOLDER, Place, Training, place_of, start_anew, take_over
 from workbench.replay.policies import POLICIES
-from workbench.settings import Project
+from workbench.settings import STATE, Project
 
 
 @dataclass(frozen=True)
@@ -72,14 +73,26 @@ def replay(
     before anything starts; StepError and PromotionError where training or the first champion fails; KeyboardInterrupt.
     """
     pipeline, scenario = read(project, asked)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(project.root / STATE / FOLDER / f"{pipeline.name}.lock", timeout=0))
+        except TimeoutError:
+            busy = f"'{pipeline.name}' is being replayed by another process; wait for it, or end it"
+            raise WorkbenchError(busy) from None
+        stack.enter_context(_environment_kept())
+        executor = stack.enter_context(LocalExecutor([KERNEL], excluded=[project.root]))
+        return _Year(asked, pipeline, scenario, Training(executor, listener), say).lived()
+
+
+@contextmanager
+def _environment_kept() -> Iterator[None]:
+    """Connecting to a state's MLflow names that state to the whole process: not for what comes after."""
+    before = dict(os.environ)
     try:
-        with locked(project.state / FOLDER / f"{pipeline.name}.lock", timeout=0), ExitStack() as stack:
-            executor = stack.enter_context(LocalExecutor([KERNEL], excluded=[project.root]))
-            return _Year(asked, pipeline, scenario, Training(executor, listener), say).lived()
-    except TimeoutError:
-        raise WorkbenchError(
-            f"'{pipeline.name}' is being replayed by another process; wait for it, or end it"
-        ) from None
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 class _Year:

@@ -25,7 +25,7 @@ from workbench.monitors import (
     monitors_of,
 )
 from workbench.settings import Project
-from workbench.yamls import parse_value
+from workbench.yamls import parse_value, read_yaml
 
 WHOLE = """
 window: 1d
@@ -146,3 +146,13 @@ def test_names_that_only_the_contract_knows(load: Callable[[str], Any], monitors
         load(monitors)
     assert message in str(caught.value)
     assert "p.yaml:8" in str(caught.value)
+
+
+def test_a_contracts_names_are_those_it_has_when_it_is_read(project: Project) -> None:
+    from workbench.contracts.contract import read_contract
+    from workbench.declared import contract_names
+
+    for file in (Path(__file__).parents[1] / "notebooks" / "contracts").glob("*.yaml"):
+        contract = read_contract(file)
+        assert contract_names(read_yaml(file).value) == (contract.keys, contract.features)
+    assert contract_names(None) == contract_names({"columns": [], "keys": 3}) == ((), ())

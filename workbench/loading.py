@@ -417,7 +417,7 @@ class _Loading:
         try:
             for place, message in names_problems(self.project, spec):
                 self.problem(message, *map(str, place))
-        except SpecError as error:  # the contract's own problems
+        except SpecError as error:  # the contract is no YAML
             self.problems |= dict.fromkeys(error.problems)
         return monitors_of(spec["monitors"])
 

@@ -157,14 +157,17 @@ def _speed(root: Path, python: Path, repetitions: int = 7) -> dict[str, Any]:
 
 
 def _apart(moved: Sequence[Moved], default: Mapping[str, Any], psi: Mapping[str, Any]) -> dict[str, float]:
-    """Of the same effect sizes: Wasserstein in standard deviations, Jensen-Shannon of texts, PSI of texts."""
+    """Of the same effect sizes: Wasserstein in standard deviations, Jensen-Shannon and PSI of texts.
+
+    Their Jensen-Shannon is in nats, ours in bits.
+    """
     pairs: dict[str, list[float]] = {"wasserstein": [], "jensen_shannon": [], "psi": []}
     for each in moved:
         theirs = default[each.name]["value"]
         if each.wasserstein is not None:
             pairs["wasserstein"].append(abs(each.wasserstein - theirs))
         else:
-            pairs["jensen_shannon"].append(abs(each.distance - theirs))
+            pairs["jensen_shannon"].append(abs(each.distance - theirs / np.sqrt(np.log(2))))
             pairs["psi"].append(abs(each.psi - psi[each.name]["value"]))
     return {name: round(max(values), 5) for name, values in pairs.items()}
 

@@ -1,7 +1,7 @@
 """Weeks of the real flights in which nothing changed, and the same weeks with a change made by hand.
 
-A quarter and a week of the year, in shuffled order: ten weeks are what a model learned from, three are those that it was
-judged by, one is the window. Their order is random, so nothing distinguishes the window but chance; all that weather,
+Sixteen weeks of the year in a row, in shuffled order: ten are what a model learned from, five are those that it was judged
+by, one is the window. Their order is random, so nothing distinguishes the window but chance; all that weather,
 holidays and strikes do to a week is in them. Answers are always of a model that learned from other weeks.
 """
 
@@ -23,11 +23,11 @@ from workbench.drift.explain import Explained, Level, explain, level
 from workbench.drift.graded import Graded, cells_of, graded
 from workbench.drift.losses import Losses, losses
 from workbench.drift.ordinary import ordinary
-from workbench.drift.performance import Decline, declines
+from workbench.drift.performance import MARGINS, Decline, declines
 from workbench.drift.sketch import Bins, Sketch, bins_of, sketch
 from workbench.drift.slices import SliceDecline, slices
 
-WEEKS, LEARNED, JUDGED = 52, 10, 3
+WEEKS, LEARNED, JUDGED = 52, 10, 5
 SLICE_MARGIN = 0.02
 CARRIER = "UA"
 FEATURES = (
@@ -151,7 +151,7 @@ class Seen:
 
     @property
     def alerts(self) -> dict[str, bool]:
-        worse = self.declines["log_loss"].worse or any(each.worse for each in self.slices)
+        worse = any(each.worse for each in (*self.declines.values(), *self.slices))
         return {
             "inputs": any(each.drifted for each in self.inputs),
             "answers": self.answer.drifted,
@@ -168,7 +168,7 @@ def seen(year: Year, trial: Drawn, window: Counted | None = None) -> Seen:
     return Seen(
         compare(learned, now.inputs, ordinary(learned, 7, rows)),
         compare(judged.answers, now.answers, ordinary(judged.answers, 7, rows))[0],
-        declines(now.outcomes, judged.outcomes, {"log_loss": 0.01}),
+        declines(now.outcomes, judged.outcomes, MARGINS),
         slices(now.losses, judged.losses, year.bins, SLICE_MARGIN),
         explain(now.losses, judged.losses, year.bins),
         level(now.outcomes, judged.outcomes),
@@ -217,7 +217,7 @@ INJECTED: Mapping[str, tuple[str, Change, Callable[[Seen], bool]]] = {
         lambda found: found.inputs[0].drifted and found.inputs[0].name == "plane_year"),
     "label shift": (
         f"odds of late × {LATER:g}", late_often,
-        lambda found: found.declines["log_loss"].worse and found.level.certain
+        lambda found: any(each.worse for each in found.declines.values()) and found.level.certain
         and found.level.loss > found.explained[0].impact),
     "concept flip": (
         f"every label of carrier {CARRIER} turned round (a sixth of the rows)", flipped,

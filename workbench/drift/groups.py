@@ -31,13 +31,17 @@ class Side:
     beyond: Floats
     """Loss beyond that of the other rows of the same days."""
     variance: Floats
-    """Of the last, as days differ, and days that hang together."""
+    """Of the last, as days differ."""
     floor: Floats
     """Of the last, were rows independent."""
     days: Floats
     """How many days it is an average of: fewer than there are where most rows are of few."""
     known: NDArray[np.bool_]
     """Enough to be judged."""
+    products: tuple[float, float]
+    """Of what is left of each day with the next day's, and with itself; over all groups."""
+    length: int
+    """Days that there are."""
 
     @classmethod
     def of(cls, sums: Floats, whole: Losses) -> Side:
@@ -51,13 +55,11 @@ class Side:
         left = each - rows * beyond
         spread = np.square(left).sum(axis=0) / safe**2 * days / np.maximum(days - 1, 0.5)
         follows = np.diff(np.array(whole.days, dtype="datetime64[D]")) == np.timedelta64(1, "D")
-        products, squares = (left[1:] * left[:-1])[follows].sum(), np.square(left).sum()
-        together = float(np.clip(products / squares, 0, MOST)) if squares > 0 else 0.0
-        spread = spread * inflation(len(rows), together)
+        products = float((left[1:] * left[:-1])[follows].sum()), float(np.square(left).sum())
         variance = max(0.0, whole.squares / total - float(loss.sum() / total) ** 2)
         return cls(
             held / total, loss.sum(axis=0) / safe - loss.sum() / total, beyond,
-            np.maximum(spread, variance / safe), variance / safe, days, held >= SUPPORT,
+            spread, variance / safe, days, held >= SUPPORT, products, len(rows),
         )  # fmt: skip
 
 
@@ -78,15 +80,17 @@ class Compared:
     @classmethod
     def of(cls, now: Side, then: Side, *, careful: bool = False) -> Compared:
         """`careful` takes a window that is wilder than the reference for as wild as it is."""
+        products, squares = np.add(now.products, then.products)
+        together = float(np.clip(products / squares, 0, MOST)) if squares > 0 else 0.0
+        here = np.maximum(now.variance * inflation(now.length, together), now.floor)
+        there = np.maximum(then.variance * inflation(then.length, together), then.floor)
         # What the reference never had cannot have got worse, but costs what it costs beyond the other rows.
-        usual, noise, days = np.where(
-            then.known, (then.beyond, then.variance, then.days), ((0.0,), (0.0,), (1.0,))
-        )
+        usual, noise, days = np.where(then.known, (then.beyond, there, then.days), ((0.0,), (0.0,), (1.0,)))
         # A window knows hardly more than one Monday: how much Mondays differ, both say together.
         free = now.days + days - 2
-        squares = now.variance * now.days * (now.days - 1) + noise * days * (days - 1)
-        daily = squares / np.maximum(free, 1)
-        ours = np.maximum(daily / np.maximum(now.days, 1), now.variance if careful else now.floor)
+        total = here * now.days * (now.days - 1) + noise * days * (days - 1)
+        daily = total / np.maximum(free, 1)
+        ours = np.maximum(daily / np.maximum(now.days, 1), here if careful else now.floor)
         theirs = np.where(then.known, daily / days, 0.0)
         return cls(
             now.shares, float(np.sum((now.shares - then.shares) * then.loss)), now.beyond - usual,

@@ -61,7 +61,8 @@ def performance(
 ) -> dict[str, Decline]:
     """Judge a window: `labels` (rows,) 0 or 1, `scores` (rows,) probabilities, `days` (rows,) dates.
 
-    `metrics` are names of METRICS, each with the margin that a decline must exceed. Empty where the window or the
+    `metrics` are names of METRICS, each with the margin that a decline must exceed; intervals of several differences are so
+    wide that all hold together (Bonferroni). Empty where the window or the
     reference has fewer than LEAST rows, or only one of the two labels. Raises BadInput for an unknown metric, other
     labels, scores or lengths.
     """
@@ -77,8 +78,9 @@ def declines(window: Graded, reference: Graded, metrics: Mapping[str, float]) ->
         return {}
     now, then = daily(window), daily(reference)
     usual = {name: each.value for name, each in then.items()} | _alike(window, reference)
+    level = 1 - (1 - LEVEL) / max(1, len(metrics))
     return {
-        name: decline(name, now[name], usual[name], errors(now[name], then[name]), margin)
+        name: decline(name, now[name], usual[name], errors(now[name], then[name]), margin, level)
         for name, margin in metrics.items()
     }
 
@@ -101,10 +103,8 @@ def judged(table: Graded) -> bool:
     return table.rows >= LEAST and min(table.labels) > 0
 
 
-def decline(
-    name: str, now: Daily, usual: float, error: Errors, margin: float, level: float = LEVEL
-) -> Decline:
-    """Put together what was found of one metric."""
+def decline(name: str, now: Daily, usual: float, error: Errors, margin: float, level: float) -> Decline:
+    """Put together what was found of one metric; `level` is that of the difference's interval."""
     own, apart = error.reach(error.window, LEVEL), error.reach(error.both, level)
     difference = Interval(now.value - usual, now.value - usual - apart, now.value - usual + apart)
     worse = difference.high < -margin if name in HIGHER_IS_BETTER else difference.low > margin

@@ -53,10 +53,7 @@ class SliceDecline:
 def slices(
     window: Losses, reference: Losses, bins: Sequence[Bins], margin: float
 ) -> tuple[SliceDecline, ...]:
-    """Every slice that has rows, those that got worst first.
-
-    The intervals share one level (Bonferroni), and half of what may err: the other half is for all rows together.
-    """
+    """Every slice that has rows, those that got worst first; the intervals share one level (Bonferroni)."""
     chosen = [
         each
         for each in bins
@@ -74,7 +71,7 @@ def slices(
     found = [
         one
         for each, made in zip(chosen, compared, strict=True)
-        for one in _slices(each, made, window, reference, margin, 1 - (1 - LEVEL) / 4 / looked)
+        for one in _slices(each, made, window, reference, margin, 1 - (1 - LEVEL) / 2 / looked)
     ]
     return tuple(sorted(found, key=lambda each: (not each.measured, not each.worse, -each.difference.value)))
 

@@ -47,7 +47,8 @@ def known() -> Reference:
     train, test = asked(5_600, 0), asked(2_800, 1)
     days = np.datetime64("2026-01-01") + np.arange(5_600) // 100
     contract = contract_of(parse_value(CONTRACT))
-    return reference(train, days, contract, answers(test), days[:2_800])
+    late = np.random.default_rng(2).random(2_800) < answers(test)
+    return reference(train, days, contract, answers(test), days[:2_800], late, test)
 
 
 def log(project: Project, days: int = 7, *, kind: Any = "champion", **changed: Any) -> list[str]:
@@ -127,6 +128,72 @@ def test_how_good_the_answers_were(watched: Project) -> None:
     area = found.performance["auc"]
     assert 0.6 < area.low < area.value < area.high < 0.9
     assert found.performance["calibration_error"].value < 0.15
+
+
+def became(project: Project, ids: list[str], **flipped: str) -> None:
+    """Outcomes of a week's rows, turned round where `k` has this value."""
+    week = pd.concat([asked(100, 10 + day) for day in range(7)])
+    late = np.random.default_rng(5).random(700) < answers(week)
+    turned = week["k"].to_numpy() == flipped.get("k", "")
+    add_outcomes(
+        project, MODEL, {"id": ids, "late": np.where(turned, ~late, late).astype(int)}, labelling=LATE
+    )
+
+
+def test_an_unchanged_week_is_not_worse(watched: Project) -> None:
+    became(watched, log(watched))
+    found = watch(watched, MODEL, **WEEK)
+    assert found.worse == ()
+    assert set(found.declines) == {"auc", "log_loss", "brier", "calibration_error"}
+    assert found.coverage is not None
+    assert (found.coverage.missing, found.coverage.selective) == (0, False)
+    assert found.estimates["auc"].wrong == pytest.approx(0, abs=0.06)
+    assert "loss came with" not in drift_page(found)
+
+
+def test_a_slice_that_was_wronged_is_named(watched: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    became(watched, log(watched), k="b")
+    found = watch(watched, MODEL, **WEEK)
+    assert "k = b" in found.worse
+    assert "log_loss" in found.worse
+    assert found.explained[0].feature == "k"
+    assert found.explained[0].where == ("b",)
+    page = drift_page(found)
+    assert "Worse than in the reference period: log loss" in page.replace("AUC, ", "")
+    assert "Which feature the loss came with" in page
+    window = ["--since", "2026-03-02", "--until", "2026-03-09", "--version", str(WITH_CONTRACT)]
+    assert call("drift", MODEL, *window) == 0
+    told = capsys.readouterr().out
+    assert "k = b" in told
+    assert "the loss came with" in told
+    assert call("drift", MODEL, *window, "--json") == 0
+    assert "k = b" in json.loads(capsys.readouterr().out)["worse"]
+
+
+def test_outcomes_of_some_answers_only_are_noticed(watched: Project) -> None:
+    ids = log(watched)
+    week = pd.concat([asked(100, 10 + day) for day in range(7)])
+    high = answers(week) > 0.5
+    late = np.random.default_rng(5).random(700) < answers(week)
+    chosen = [each for each, here in zip(ids, high, strict=True) if here]
+    add_outcomes(watched, MODEL, {"id": chosen, "late": late[high].astype(int)}, labelling=LATE)
+    found = watch(watched, MODEL, **WEEK)
+    assert found.coverage is not None
+    assert found.coverage.selective
+    assert f"{700 - high.sum():,} of 700 outcomes have not come, and not by chance" in drift_page(found)
+
+
+def test_a_reference_without_labels_still_says_how_good_the_answers_were(scoring: Project) -> None:
+    test = asked(2_800, 1)
+    days = np.datetime64("2026-01-01") + np.arange(2_800) // 100
+    counted = reference(test, days, contract_of(parse_value(CONTRACT)), answers(test), days)
+    with Ledger.open(scoring) as ledger:
+        attach(scoring, ledger, MODEL, WITH_CONTRACT, FILE, counted.to_json().encode())
+    became(scoring, log(scoring))
+    found = watch(scoring, MODEL, **WEEK)
+    assert (found.declines, found.slices, found.level) == ({}, (), None)
+    assert found.performance["auc"].low < found.performance["auc"].value
+    assert "AUC" in drift_page(found)
 
 
 @pytest.mark.parametrize(("more", "message"), [

@@ -4,7 +4,9 @@ watch
 ├── the version's reference.json (registry)
 ├── its predictions of the window, batch by batch, counted into the reference's bins (prediction_log, drift)
 ├── limits for a window of so many days and rows (drift.ordinary)
-└── how good the answers were, as far as outcomes have come (evaluation)
+├── how good the answers were against the reference period, for whom, and which feature the loss came with
+│   (drift.performance, slices, explain), as far as outcomes have come (drift.coverage)
+└── how good they probably were where none came (drift.estimate)
 """
 
 from __future__ import annotations
@@ -12,17 +14,24 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.drift.compare import Moved, compare
+from workbench.drift.coverage import Coverage, coverage
+from workbench.drift.estimate import Estimate, estimates
+from workbench.drift.explain import Explained, Level, explain, level
+from workbench.drift.graded import Graded, cell_of, cells_of, graded
+from workbench.drift.losses import Losses, losses
 from workbench.drift.ordinary import ALPHA, Ordinary, ordinary
+from workbench.drift.performance import LEAST, MARGINS, Decline, declines, intervals, judged
 from workbench.drift.reference import ANSWER, FILE, Reference
 from workbench.drift.sketch import Sketch, sketch
+from workbench.drift.slices import SliceDecline, slices
 from workbench.errors import BadInput, ModelError, did_you_mean
-from workbench.evaluation import Interval, bootstrap_weights, measure
+from workbench.evaluation import Interval
 from workbench.ledger import Ledger
 from workbench.prediction_log.reading import read
 from workbench.prediction_log.tables import INPUT, KEY
@@ -31,17 +40,18 @@ from workbench.settings import Project
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 Floats = NDArray[np.float64]
 Days = NDArray[np.datetime64]
+Counted = TypeVar("Counted", Sketch, Graded, Losses)
 
 KINDS = ("champion", "canary", "batch")
 """What counts as traffic; a shadow's answers went to nobody."""
-LABELLED = 200
+LABELLED = LEAST
 """Rows with an outcome below which nothing is said about how good the answers were."""
-RESAMPLES = 300
-MOST_LABELLED = 200_000
-"""Rows with an outcome that are measured at once; of more, the newest."""
+SLICE_MARGIN = 0.02
+"""Nats that a slice must have got worse by, beyond the other rows."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +72,30 @@ class Watched:
     """Rows whose outcome, 0 or 1, has come."""
     performance: Mapping[str, Interval] = field(default_factory=dict)
     """Metrics over the rows with an outcome; none where they are fewer than LABELLED."""
+    declines: Mapping[str, Decline] = field(default_factory=dict)
+    """The same against the reference period; none where the reference was made without outcomes."""
+    slices: tuple[SliceDecline, ...] = ()
+    """Every value of every category, those that got worst first."""
+    explained: tuple[Explained, ...] = ()
+    """Which feature the change of log loss came with, the dearest first."""
+    level: Level | None = None
+    """Whether all answers are too high or too low."""
+    estimates: Mapping[str, Estimate] = field(default_factory=dict)
+    """Metrics of all rows as they probably are, from the answers alone."""
+    coverage: Coverage | None = None
+    """Which answers have an outcome."""
 
     @property
     def drifted(self) -> tuple[str, ...]:
         """Names of what moved more than is ordinary, the most unusual first."""
         every = [*self.inputs, *([self.answer] if self.answer else [])]
         return tuple(each.name for each in sorted(every, key=lambda each: -each.score) if each.drifted)
+
+    @property
+    def worse(self) -> tuple[str, ...]:
+        """Metrics that are worse than in the reference period, then slices, as `carrier = UA`."""
+        metrics = [name for name, each in self.declines.items() if each.worse]
+        return (*metrics, *(f"{each.feature} = {each.value}" for each in self.slices if each.worse))
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -84,6 +112,13 @@ class Watched:
             "alpha": ALPHA,
             "outcomes": self.outcomes,
             "performance": {name: each.as_dict() for name, each in self.performance.items()},
+            "worse": list(self.worse),
+            "declines": {name: each.as_dict() for name, each in self.declines.items()},
+            "slices": [each.as_dict() for each in self.slices],
+            "explained": [each.as_dict() for each in self.explained],
+            "level": asdict(self.level) if self.level else None,
+            "estimates": {name: each.as_dict() for name, each in self.estimates.items()},
+            "coverage": self.coverage.as_dict() if self.coverage else None,
         }
 
 
@@ -96,13 +131,15 @@ def watch(
     version: str | int = ALIAS,
     expected: Collection[str] = (),
     day: str | None = None,
+    margins: Mapping[str, float] = MARGINS,
 ) -> Watched:
     """Compare what a version was asked from `since` up to, not including, `until` (UTC) with what it learned from.
 
     A row belongs to the day on which it was answered, or with `day` to that of this key column (see contracts: `keys`),
     as where a month is scored in an hour.
     `expected` features may move (the season moves temperatures): they are listed, but never alert.
-    Raises BadInput for an unknown model, version, feature or key, a window with too few rows, or a reference shorter than three
+    `margins` are metrics and what a decline of each must exceed to be called worse.
+    Raises BadInput for an unknown model, version, feature, metric or key, a window with too few rows, or a reference shorter than three
     windows; ModelError for a version without a reference.
     """
     if until <= since:
@@ -128,8 +165,8 @@ def watch(
         compare(known.inputs, window.sketch, limits, expected),
         _answer(known.answers, window, days),
         limits,
-        len(window.labels),
-        _performance(window),
+        window.outcomes.rows if window.outcomes else 0,
+        **_judged(window, known, margins),
     )
 
 
@@ -157,38 +194,82 @@ def _refuse_unknown(expected: Collection[str], known: Reference, located: Locate
             )
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Window:
-    """What was read of the log."""
+    """What was read of the log, batch by batch."""
 
-    sketch: Sketch
-    labels: Floats
-    """(rows with an outcome,), as are the next two."""
-    scores: Floats
-    days: Days
+    known: Reference
+    edges: tuple[float, ...]
+    """Of the cells that answers are counted into."""
+    cells: NDArray[np.int64]
+    """(cells,): rows by answer."""
+    counted: Sketch | None = None
+    labelled: Sketch | None = None
+    """Answers of rows with an outcome, as are the next two."""
+    outcomes: Graded | None = None
+    losses: Losses | None = None
+
+    @property
+    def sketch(self) -> Sketch:
+        assert self.counted is not None
+        return self.counted
 
     @property
     def rows(self) -> int:
         return int(self.sketch.rows.sum())
 
+    def add(self, frame: pd.DataFrame, days: Days) -> None:
+        self.counted = _sum(self.counted, sketch(frame, self.known.bins, days))
+        self.cells += np.bincount(cell_of(self.edges, frame[ANSWER].to_numpy()), minlength=len(self.cells))
+        outcome = frame["outcome"].to_numpy()
+        there = (outcome == 0) | (outcome == 1)
+        if not there.any():
+            return
+        if not there.all():
+            frame, days = frame[there], days[there]
+        labels, scores = outcome[there].astype(np.float64), frame[ANSWER].to_numpy()
+        self.labelled = _sum(self.labelled, sketch(frame, self.known.answers.bins, days))
+        self.outcomes = _sum(self.outcomes, graded(labels, scores, days, self.edges))
+        if self.known.losses is not None:
+            self.losses = _sum(self.losses, losses(frame, self.known.inputs.bins, labels, scores, days))
+
+
+def _sum(first: Counted | None, second: Counted) -> Counted:
+    return second if first is None else first + second
+
 
 def _read(frames: Iterable[tuple[pd.DataFrame, Days]], known: Reference) -> _Window | None:
     """None for no rows at all."""
-    counted: Sketch | None = None
-    labels, scores, days = [np.empty(0)], [np.empty(0)], [np.empty(0, dtype="datetime64[D]")]
-    for frame, at in frames:
-        part = sketch(frame, known.bins, at)
-        counted = part if counted is None else counted + part
-        there = frame["outcome"].isin((0.0, 1.0)).to_numpy()
-        labels.append(frame["outcome"].to_numpy()[there].astype(np.float64))
-        scores.append(frame[ANSWER].to_numpy()[there])
-        days.append(at[there])
-    newest = slice(-MOST_LABELLED, None)
-    if counted is None:
-        return None
-    return _Window(
-        counted, np.concatenate(labels)[newest], np.concatenate(scores)[newest], np.concatenate(days)[newest]
-    )
+    edges = known.outcomes.edges if known.outcomes else cells_of(known.answers.bins[0].edges)
+    window = _Window(known, edges, np.zeros(len(edges) + 1, dtype=np.int64))
+    for frame, days in frames:
+        window.add(frame, days)
+    return window if window.counted else None
+
+
+def _judged(window: _Window, known: Reference, margins: Mapping[str, float]) -> dict[str, Any]:
+    """The fields of Watched that outcomes and answers give."""
+    had, came = known.outcomes, window.outcomes
+    answers = window.sketch.counts[ANSWER]
+    labelled = np.zeros_like(answers)
+    if window.labelled:
+        labelled[[window.sketch.days.index(day) for day in window.labelled.days]] = window.labelled.counts[
+            ANSWER
+        ]
+    found: dict[str, Any] = {"coverage": coverage(answers, labelled)}
+    if had and judged(had):
+        found["estimates"] = estimates(window.cells.astype(np.float64), had, came)
+    if came is None or not judged(came):
+        return found
+    found["performance"] = intervals(came)
+    if had and judged(had):
+        found["declines"] = declines(came, had, margins)
+        found["performance"] |= {name: each.interval for name, each in found["declines"].items()}
+        found["level"] = level(came, had)
+    if window.losses and known.losses:
+        found["slices"] = slices(window.losses, known.losses, known.inputs.bins, SLICE_MARGIN)
+        found["explained"] = explain(window.losses, known.losses, known.inputs.bins)
+    return found
 
 
 def _frames(
@@ -199,8 +280,6 @@ def _frames(
     day: str | None,
 ) -> Iterator[tuple[pd.DataFrame, Days]]:
     """Rows of the window, batch by batch, and the day of each."""
-    import pandas as pd
-
     names = [each.name for each in known.inputs.bins]
     time = "came" if day is None else f"{KEY}{day}"
     since, until = window if day is None else (None, None)
@@ -209,15 +288,31 @@ def _frames(
         columns=[*(f"{INPUT}{name}" for name in names), ANSWER, time, "outcome"],
     )  # fmt: skip
     limits = [np.datetime64(each.replace(tzinfo=None)) for each in window]
+    names_of = {f"{INPUT}{name}": name for name in names}
     for batch in batches:
-        frame = batch.to_pandas().rename(columns={f"{INPUT}{name}": name for name in names})
-        at = frame[time].astype(str) if day is not None else frame[time]
-        moments = (
-            pd.to_datetime(at, format="ISO8601", errors="coerce", utc=True).dt.tz_localize(None).to_numpy()
-        )
+        named = batch.rename_columns([names_of.get(name, name) for name in batch.schema.names])
+        moments = _moments(named.column(time))
         inside = (moments >= limits[0]) & (moments < limits[1])
-        if inside.any():
-            yield frame[inside], moments[inside].astype("datetime64[D]")
+        if not inside.any():
+            continue
+        frame = named.drop_columns([time]).to_pandas(split_blocks=True)
+        if not inside.all():
+            frame, moments = frame[inside], moments[inside]
+        yield frame, moments.astype("datetime64[D]")
+
+
+def _moments(column: pa.Array) -> NDArray[np.datetime64]:
+    """(rows,) in UTC; those of a key are read of its text, each different one once."""
+    import pandas as pd
+    import pyarrow as pa
+
+    if not pa.types.is_dictionary(column.type):
+        found: NDArray[np.datetime64] = column.to_numpy(zero_copy_only=False)
+        return found
+    words = pd.to_datetime(column.dictionary.to_pandas(), format="ISO8601", errors="coerce", utc=True)
+    known = np.append(words.dt.tz_localize(None).to_numpy(), np.datetime64("NaT"))
+    at: NDArray[np.datetime64] = known[column.indices.fill_null(len(known) - 1).to_numpy()]
+    return at
 
 
 def _answer(known: Sketch, window: _Window, days: int) -> Moved | None:
@@ -228,13 +323,3 @@ def _answer(known: Sketch, window: _Window, days: int) -> Moved | None:
         known.bins, whole.days, whole.rows, {ANSWER: whole.counts[ANSWER]}, {ANSWER: whole.sums[ANSWER]}
     )
     return compare(known, answers, ordinary(known, days, window.rows))[0]
-
-
-def _performance(window: _Window) -> dict[str, Interval]:
-    """Each metric with its interval, resampled by day; by row where all came on one day."""
-    rows = len(window.labels)
-    if rows < LABELLED or len(np.unique(window.labels)) < 2:
-        return {}
-    groups = window.days if len(np.unique(window.days)) > 1 else None
-    weights = bootstrap_weights(rows, RESAMPLES, groups=groups)
-    return measure(window.labels, window.scores, weights).intervals()

@@ -76,12 +76,31 @@ def _lab(found: Mapping[str, Any]) -> dict[str, bool]:
     }
 
 
+def _drift(found: Mapping[str, Any]) -> dict[str, bool]:
+    quiet, peer, speed, log = (
+        found[name] for name in ("alerts in unchanged weeks", "evidently in unchanged weeks", "speed", "log")
+    )
+    return {
+        **{f"of {found['trials']} unchanged weeks {share:.1%} alert on {name} (5 % are allowed; Evidently's preset: "
+           f"some column in {peer['some column drifts']:.0%})": share <= 0.05 for name, share in quiet.items()},
+        **{f"{name}, {each['effect']}: named first in {each['named first']:.1%} of {found['trials']} (95 % wanted)":
+           each["named first"] >= 0.95 for name, each in found["injected"].items()},
+        f"20 columns × 100,000 rows in {speed['seconds']:.3f} s (0.15 s are allowed)": speed["seconds"] <= 0.15,
+        f"{speed['times faster']:.0f} times Evidently's speed (25 wanted)": speed["times faster"] >= 25,
+        f"agrees with Evidently: {speed['largest difference']}": speed["largest difference"]["wasserstein"] < 0.02
+        and speed["largest difference"]["jensen_shannon"] < 0.001 and speed["largest difference"]["psi"] < 0.005,
+        f"{log['rows']:,} rows of the log in {log['seconds']} s (10 s are allowed)": log["seconds"] <= 10,
+        f"and {log['peak_memory_gb']} GB (1 GB is allowed)": log["peak_memory_gb"] < 1,
+    }  # fmt: skip
+
+
 KINDS: dict[str, tuple[str, Facts]] = {
     "contracts": ("Contracts", _contracts),
     "judging": ("The gate is not fooled by noise", _judging),
     "promotion": ("Promotion: rollback, kills, a crowd", _promotion),
     "review": ("The gate on the real year", _review),
     "replay": ("The year as it would have been", _replay),
+    "drift": ("Monitoring is not fooled, and finds what changed", _drift),
     "lab": ("JupyterLab in a real browser", _lab),
 }
 

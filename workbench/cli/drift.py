@@ -81,14 +81,44 @@ def _print(found: Watched) -> None:
     if found.answer is None:
         click.echo("The reference has too few days of answers to judge the model's own.")
     click.echo()
-    for name, metric in found.performance.items():
-        click.echo(f"{name:<18} {metric.value:.4f} ({metric.low:.4f} to {metric.high:.4f})")
-    if not found.performance:
-        click.echo(f"{found.outcomes:,} outcomes have come: too few to say how good the answers were")
+    _print_performance(found)
     if found.drifted:
         click.echo(click.style(f"drifted: {', '.join(found.drifted)}", fg="yellow"))
     else:
         click.echo(click.style("nothing moved more than is ordinary", fg="green"))
+
+
+def _print_performance(found: Watched) -> None:
+    from workbench.cli.printing import print_table
+    from workbench.monitoring_page import missing_words
+
+    if not found.performance:
+        click.echo(f"{found.outcomes:,} outcomes have come: too few to say how good the answers were")
+    for name, metric in found.performance.items():
+        if (decline := found.declines.get(name)) is None:
+            click.echo(f"{name:<18} {metric.value:.4f} ({metric.low:.4f} to {metric.high:.4f})")
+            continue
+        apart = decline.difference
+        line = (
+            f"{name:<18} {metric.value:.4f} ({metric.low:.4f} to {metric.high:.4f}), reference {decline.reference:.4f}: "
+            f"{apart.value:+.4f} ({apart.low:+.4f} to {apart.high:+.4f})"
+        )
+        click.echo(click.style(f"{line} worse", fg="red") if decline.worse else line)
+    for name, each in found.estimates.items():
+        known = "" if each.wrong is None else f"; on rows with an outcome it is wrong by {each.wrong:+.4f}"
+        click.echo(f"{'estimated ' + name:<18} {each.value:.4f} without outcomes{known}")
+    if found.coverage and found.coverage.missing and found.performance:
+        click.echo(
+            click.style(missing_words(found.coverage), fg="yellow" if found.coverage.selective else None)
+        )
+    if not found.worse:
+        return
+    click.echo(click.style(f"worse than in the reference period: {', '.join(found.worse)}", fg="red"))
+    named = [each for each in found.explained if each.impact > 0][:3]
+    print_table(
+        ["", "the loss came with", "log loss", "where"],
+        [["", each.feature, f"{each.impact:+.4f}", ", ".join(each.where[:3])] for each in named],
+    )
 
 
 def _line(moved: Moved) -> list[str]:

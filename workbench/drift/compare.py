@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-
-import numpy as np
+from math import log2
 
 from workbench.drift.distances import cramers_v, jensen_shannon, kolmogorov_smirnov, psi, wasserstein
 from workbench.drift.ordinary import Ordinary
@@ -88,11 +87,17 @@ def detectable(limit: float) -> float:
     low, high = 0.0, 1.0
     for _ in range(40):
         middle = (low + high) / 2
-        if float(jensen_shannon(np.array([1.0, 0.0]), np.array([1 - middle, middle]))) < limit:
+        # Of all rows here against `middle` elsewhere: what the mixture does not know, less what the halves do not.
+        if _entropy(middle / 2) - _entropy(middle) / 2 < limit * limit:
             low = middle
         else:
             high = middle
     return high
+
+
+def _entropy(share: float) -> float:
+    """Of a coin, in bits."""
+    return -share * log2(share) - (1 - share) * log2(1 - share)
 
 
 def _share(part: float, counts: Counts) -> float:

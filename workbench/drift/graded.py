@@ -11,11 +11,14 @@ import base64
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from workbench.drift.grid import Grid
+from workbench.drift.sketch import by_day
 from workbench.errors import BadInput
 
 Counts = NDArray[np.int64]
@@ -90,6 +93,16 @@ def cells_of(scores: ArrayLike) -> tuple[float, ...]:
     return tuple(np.unique(np.concatenate([1 / (1 + np.exp(-GRID)), inner])).tolist())
 
 
+def cell_of(edges: tuple[float, ...], scores: Floats) -> Counts:
+    """The cell of each score: (rows,)."""
+    return _grid(edges).slots(scores)
+
+
+@lru_cache(maxsize=8)
+def _grid(edges: tuple[float, ...]) -> Grid:
+    return Grid.of(edges)
+
+
 def graded(
     labels: ArrayLike, scores: ArrayLike, days: ArrayLike, edges: tuple[float, ...] | None = None
 ) -> Graded:
@@ -110,10 +123,10 @@ def graded(
     ):
         raise BadInput("labels must be 0 or 1, scores probabilities between 0 and 1, and each row has a day")
     chosen = cells_of(said) if edges is None else edges
-    names, placed = np.unique(at, return_inverse=True)
+    names, placed = by_day(at)
     late = actual == 1
     cells = len(chosen) + 1
-    cell = np.searchsorted(np.asarray(chosen), said) + np.where(late, cells, 0)
+    cell = cell_of(chosen, said) + np.where(late, cells, 0)
     size = LABELS * cells
     counts = np.bincount(placed * size + cell, minlength=len(names) * size).reshape(len(names), LABELS, cells)
     epsilon = np.finfo(np.float64).eps

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
+from scipy.special import ndtr, stdtrit
 
 from workbench.drift.distances import jensen_shannon
 from workbench.drift.sketch import Sketch
 from workbench.errors import BadInput
 
-ALPHA = 0.05
-"""The share of ordinary windows in which some column may alert."""
+ALPHA = 0.03
+"""The share of ordinary windows in which some column may alert; 0.05 is what is promised, less what limits are estimates."""
 ROWS = 200
 """A window with fewer says more about chance than about change."""
 DRAWS = 1_000
@@ -91,7 +91,7 @@ def ordinary(
     # What lies within rounding of each other is not told apart by how many roundings.
     spread = {name: max(float(logs.std(ddof=1)), 0.05) for name, logs in found.items()}
     heights = [(found[name] - middle[name]) / spread[name] for name in watched]
-    height = _height(np.max(heights, axis=0), known / days, alpha) if heights else np.inf
+    height = _height(np.max(heights, axis=0), known / days, alpha, len(heights)) if heights else np.inf
     return Ordinary(days, rows, stretches, middle, spread, height)
 
 
@@ -106,13 +106,18 @@ def _sampled(windows: NDArray[np.int64], rows: int, generator: np.random.Generat
     return np.where(totals > rows, drawn, windows)
 
 
-def _height(largest: NDArray[np.float64], independent: float, alpha: float) -> float:
+def _height(largest: NDArray[np.float64], independent: float, alpha: float, columns: int) -> float:
     """Where the largest score of one more ordinary window stays below, but for `alpha`.
 
-    The greater of the observed quantile and the limit of a prediction interval (Student's t; as many observations as
-    stretches that do not overlap), since so few of them have hardly shown the worst yet.
+    The greater of two: the limit of a prediction interval of the largest score (Student's t; as many observations as
+    stretches that do not overlap), and, of several columns, the observed quantile as a limit of the one that reaches it: each's
+    middle and spread are estimates from as few stretches, so its next score has the tail of a t, not of those seen.
     """
-    seen = float(np.quantile(largest, 1 - alpha))
     free = max(1.0, independent - 1)
-    predicted = largest.mean() + largest.std(ddof=1) * stdtrit(free, 1 - alpha) * np.sqrt(1 + 1 / independent)
-    return max(seen, float(predicted))
+    wider = np.sqrt(1 + 1 / independent)
+    predicted = float(largest.mean() + largest.std(ddof=1) * stdtrit(free, 1 - alpha) * wider)
+    if columns == 1:
+        return predicted
+    # A spread around a middle that was taken from as few (Bessel): stretches overlap.
+    wider *= np.sqrt(independent / (independent - 1))
+    return max(predicted, float(stdtrit(free, ndtr(np.quantile(largest, 1 - alpha))) * wider))

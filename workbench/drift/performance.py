@@ -16,12 +16,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from workbench.drift.graded import HIGHER_IS_BETTER, METRICS, Graded, graded, metrics_of
-from workbench.drift.serial import Daily, Errors, errors
+from workbench.drift.serial import Daily, Errors, alone, errors
 from workbench.errors import BadInput, did_you_mean
 from workbench.evaluation import LEVEL, Interval
 
 LEAST = 200
 """Rows with an outcome below which nothing is said."""
+MARGINS: Mapping[str, float] = {"auc": 0.01, "log_loss": 0.01, "brier": 0.005, "calibration_error": 0.01}
+"""What a decline must exceed where nothing else is asked for."""
 BY_LENGTH = ("auc", "calibration_error")
 """Metrics that depend on how long a period is."""
 
@@ -79,6 +81,19 @@ def declines(window: Graded, reference: Graded, metrics: Mapping[str, float]) ->
         name: decline(name, now[name], usual[name], errors(now[name], then[name]), margin)
         for name, margin in metrics.items()
     }
+
+
+def intervals(window: Graded) -> dict[str, Interval]:
+    """Every metric by itself, without a reference: how far it may be off as its own days differ. Empty as above."""
+    if not judged(window):
+        return {}
+    found = {}
+    for name, each in daily(window).items():
+        error = alone(each)
+        reach = error.reach(error.window, LEVEL)
+        highest = np.inf if name == "log_loss" else 1.0
+        found[name] = Interval(each.value, max(0.0, each.value - reach), min(highest, each.value + reach))
+    return found
 
 
 def judged(table: Graded) -> bool:

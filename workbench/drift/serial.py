@@ -73,6 +73,15 @@ def errors(window: Daily, reference: Daily) -> Errors:
     return Errors(mine**0.5, both**0.5, max(1.0, n / ours + m / theirs - 2))
 
 
+def alone(window: Daily) -> Errors:
+    """Of a window by itself: what it says of its own days."""
+    n = len(window.parts)
+    if n == 1:
+        return Errors(window.by_rows**0.5, np.nan, 1e6)
+    ours = inflation(n, correlation([window]))
+    return Errors((window.squares / (n - 1) / n * ours) ** 0.5, np.nan, max(1.0, n / ours - 1))
+
+
 def correlation(series: Sequence[Daily]) -> float:
     """Of a day with the next, 0 to MOST, corrected for what is lost by taking the series' own mean away."""
     products = squares = 0.0

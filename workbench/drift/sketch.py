@@ -6,8 +6,9 @@ into the same ones and comparing costs nothing. Distances from them are those of
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from workbench.contracts.columns import read_column
 from workbench.contracts.contract import Column
 from workbench.contracts.skew import as_numbers
+from workbench.drift.grid import Grid
 from workbench.errors import BadInput
 
 Counts = NDArray[np.int64]
@@ -26,6 +28,8 @@ INNER = (0.0005, 0.002, 0.006, *(number / 60 for number in range(1, 60)), 0.994,
 different values than that has a bin for each."""
 VALUES = 200
 """Texts counted one by one; the rest are one bin."""
+MOST_DAYS = 100_000
+"""From the first to the last; tables that span more (a date of 1 AD among those of today) are sorted instead."""
 TEXTS = ("text", "category", "bool")
 
 
@@ -42,6 +46,11 @@ class Bins:
     """One slot each; one more for every other text."""
     scale: float = 1.0
     """Standard deviation in the reference."""
+
+    @cached_property
+    def grid(self) -> Grid:
+        """Finds the slots of numbers."""
+        return Grid.of(self.edges[1:-1])
 
     @property
     def slots(self) -> int:
@@ -132,22 +141,58 @@ def bins_of(reference: pd.DataFrame, columns: Iterable[Column]) -> tuple[Bins, .
 
 def sketch(frame: pd.DataFrame, bins: Sequence[Bins], days: ArrayLike) -> Sketch:
     """Count a table; `days` (rows,) are dates: what day each row belongs to. Raises BadInput for a missing column."""
-    names, at = np.unique(np.asarray(days, dtype="datetime64[D]"), return_inverse=True)
-    if len(at) != len(frame) or np.isnat(names).any():
+    names, at = by_day(np.asarray(days, dtype="datetime64[D]"))
+    if len(at) != len(frame):
         raise BadInput(f"{len(at)} days for {len(frame)} rows, each needs one")
     counts: dict[str, Counts] = {}
     sums: dict[str, NDArray[np.float64]] = {}
+    for each, placed, numbers in place(frame, bins):
+        counts[each.name] = tally(at, placed, (len(names), each.slots))
+        if numbers is not None:
+            sums[each.name] = _totals(at, numbers, len(names))
+    rows = np.bincount(at, minlength=len(names))
+    return Sketch(tuple(bins), tuple(map(str, names)), rows, counts, sums)
+
+
+def place(
+    frame: pd.DataFrame, bins: Iterable[Bins]
+) -> Iterator[tuple[Bins, Counts, NDArray[np.float64] | None]]:
+    """The slot of every row, column by column, and numbers with NaN for what is missing. Raises BadInput."""
     for each in bins:
         if each.name not in frame.columns:
             raise BadInput(f"the table has no column '{each.name}', which the reference was counted by")
-        placed, numbers = _placed(frame[each.name], each)
-        slots = each.slots
-        counted = np.bincount(at * slots + placed, minlength=len(names) * slots)
-        counts[each.name] = counted.reshape(len(names), slots)
-        if numbers is not None:
-            sums[each.name] = np.bincount(at, np.nan_to_num(numbers), minlength=len(names)).astype(float)
-    rows = np.bincount(at, minlength=len(names))
-    return Sketch(tuple(bins), tuple(map(str, names)), rows, counts, sums)
+        yield each, *_placed(frame[each.name], each)
+
+
+def by_day(days: NDArray[np.datetime64]) -> tuple[NDArray[np.datetime64], Counts]:
+    """The different days, ascending, and which of them each row is of. Raises BadInput where a row has none."""
+    if not len(days):
+        return days, np.zeros(0, dtype=np.int64)
+    if np.isnat(days).any():
+        raise BadInput(f"{int(np.isnat(days).sum())} rows have no day, each needs one")
+    since = days.astype(np.int64)
+    first, last = int(since.min()), int(since.max())
+    if last - first > MOST_DAYS:
+        names, at = np.unique(days, return_inverse=True)
+        return names, at
+    since -= first
+    there = np.bincount(since, minlength=last - first + 1) > 0
+    names = days.min() + np.flatnonzero(there)
+    return names, since if there.all() else (np.cumsum(there) - 1)[since]
+
+
+def tally(at: Counts, placed: NDArray[np.integer[Any]], shape: tuple[int, int]) -> Counts:
+    """Rows by day and slot: `shape`."""
+    days, slots = shape
+    if days == 1:
+        return np.bincount(placed, minlength=slots).reshape(shape)
+    return np.bincount(at * slots + placed, minlength=days * slots).reshape(shape)
+
+
+def _totals(at: Counts, numbers: NDArray[np.float64], days: int) -> NDArray[np.float64]:
+    if days == 1:
+        return np.array([np.nansum(numbers)])
+    return np.bincount(at, np.where(np.isnan(numbers), 0.0, numbers), minlength=days).astype(np.float64)
 
 
 def _bins(series: pd.Series[Any], column: Column) -> Bins:
@@ -169,7 +214,6 @@ def _bins(series: pd.Series[Any], column: Column) -> Bins:
 
 
 def _placed(series: pd.Series[Any], bins: Bins) -> tuple[Counts, NDArray[np.float64] | None]:
-    """The slot of each row, and numbers with NaN for what is missing."""
     last = bins.slots - 1
     if bins.type in TEXTS:
         if isinstance(series.dtype, pd.CategoricalDtype):
@@ -186,7 +230,8 @@ def _placed(series: pd.Series[Any], bins: Bins) -> tuple[Counts, NDArray[np.floa
         return placed, None
     read = read_column(series, bins.type)
     there = read.there
-    numbers = np.where(there, as_numbers(read.values), np.nan)
-    placed = np.searchsorted(np.asarray(bins.edges[1:-1]), numbers, side="left")
+    values = as_numbers(read.values)
+    numbers = values if there.all() else np.where(there, values, np.nan)
+    placed = bins.grid.slots(numbers)
     placed[~there] = last
     return placed, numbers

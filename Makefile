@@ -18,7 +18,7 @@ say = @printf '==> %s\n'
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check fix bench bench-serving lab app browser clean
+.PHONY: help demo replay test check fix bench bench-serving lab app browser clean
 
 help: ## say what there is
 	@echo "Targets (each sets up what it needs):"
@@ -33,8 +33,13 @@ demo: $(READY) ## run the flight-delay pipeline on real data and say what came o
 	@echo "            .venv/bin/workbench models promote flight-delay 1   make it the champion"
 	@echo "            .venv/bin/workbench serve flight-delay   then it answers: http://127.0.0.1:8000/docs"
 	@echo "            make app   runs and models in the browser"
+	@echo "            make replay   three months as they would have been: what is trained, promoted, refused"
 	@echo "            make lab   the notebooks; start with notebooks/explore.ipynb"
 	@echo "            .venv/bin/workbench mlflow    metrics, artifacts and model versions"
+
+replay: $(READY) ## June to August as they would have been, on a quarter of the flights: train monthly, promote or refuse
+	$(say) "replaying three months; all of the year: .venv/bin/workbench replay train"
+	@$(RUN)/workbench replay train --policy monthly --first 6 --last 8 -p sample=0.25 -p n_trials=2
 
 test: check ## all that CI runs: check, the tests with coverage, nbval over the notebooks
 	$(say) "tests and notebooks, $(JOBS) at a time, with coverage"

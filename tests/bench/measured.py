@@ -54,13 +54,16 @@ def _review(found: Mapping[str, Any]) -> dict[str, bool]:
 def _replay(found: Mapping[str, Any]) -> dict[str, bool]:
     against = found["performance against never"]
     auc, loss = against["auc"], against["log_loss"]
-    rolling = next(iter(found["rolling"]["policies"]))
-    hurting = [each for each in rolling["months"] if each["right"] is False and each["did"] == "promoted"]
+    months = next(iter(found["rolling"]["policies"]))["months"]
+    refused = [each for each in months if each["did"] in ("refused", "set aside")]
+    hurt = [n for n, each in enumerate(months) if each["did"] == "promoted" and each["right"] is False]
     return {
         f"on performance instead of never: AUC {auc['value']:+.4f} ({auc['low']:+.4f} to {auc['high']:+.4f}), log loss "
         f"{loss['value']:+.4f} ({loss['low']:+.4f} to {loss['high']:+.4f})": auc["low"] > 0 and loss["high"] < 0,
-        f"of trainings on a rolling window {rolling['refused']} were refused, and {len(hurting)} of those promoted were worse "
-        "in the month after": not hurting,
+        f"on a rolling window {sum(bool(each['right']) for each in refused)} of {len(refused)} refusals were right": bool(refused),
+        f"{len(hurt)} of its promotions were worse in the month after, and taken back then": all(
+            months[n + 1]["did"] == "rolled back" for n in hurt
+        ),
         f"a replay that is there already takes {found['seconds again']} s, and says the same": bool(found["same again"]),
     }  # fmt: skip
 

@@ -14,6 +14,7 @@ import pytest
 from workbench.champions import champion_marker
 from workbench.cli import main
 from workbench.ledger import Ledger
+from workbench.replay.asking import Asked
 from workbench.replay.place import place_of
 from workbench.settings import STATE_VARIABLE, Project, read_project
 
@@ -121,7 +122,8 @@ def test_a_replay_goes_on_where_it_was_and_leaves_the_project_alone(
     command = ["replay", "yearly", "--policy", "performance", "--history", "1", "--last", "4", "--json"]
     assert main(command) == 0
     assert STATE_VARIABLE not in os.environ
-    state = place_of(yearly, "yearly", "performance")
+    (folder,) = (yearly.state / "replay" / "yearly").glob("performance-*")
+    state = place_of(yearly, "yearly", folder.name)
     found = json.loads(capsys.readouterr().out)
     (policy,) = found["policies"]
     turned, after = policy["months"]
@@ -191,3 +193,12 @@ def test_a_pipeline_says_what_it_lacks(
     write_pipeline("yearly", "\n".join(lines))
     assert main(["replay", "yearly"]) == 2
     assert f"has no '{key}', which a replay needs" in capsys.readouterr().err
+
+
+def test_another_question_is_replayed_in_another_state() -> None:
+    plain, some = Asked("train"), Asked("train", {"sample": "0.5"}, history=3)
+    assert plain.state("never") == "never"
+    assert some.state("never").startswith("never-")
+    others = (Asked("train", {"sample": "0.5"}), Asked("train", first="5"))
+    assert len({each.state("never") for each in (plain, some, *others)}) == 4
+    assert Asked("train", last="6", policies=("monthly",)).state("never") == "never"

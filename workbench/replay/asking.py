@@ -42,6 +42,18 @@ class Asked:
     anew: bool = False
     """Forget what happened in an earlier replay; finished steps stay."""
 
+    def state(self, policy: str) -> str:
+        """The name of the state in which a policy is replayed: another question has another one."""
+        question = {
+            "arguments": dict(self.arguments),
+            "first": self.first,
+            "history": self.history,
+            "expected": sorted(self.expected),
+        }
+        if not any(question.values()):
+            return policy
+        return f"{policy}-{digest_bytes(canonical(question).encode())[:6]}"
+
 
 def read(project: Project, asked: Asked) -> tuple[Pipeline, Scenario]:
     """What is asked for, held against the project. Raises BadInput."""

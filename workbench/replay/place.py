@@ -1,6 +1,7 @@
 """A state of the project for one policy: the ordinary pipeline, gates, registry and promotions, beside the user's own.
 
-    .workbench/replay/PIPELINE/POLICY/     ledger, MLflow, registry, executed notebooks: as in `.workbench/`
+    .workbench/replay/PIPELINE/POLICY/            ledger, MLflow, registry, executed notebooks: as in `.workbench/`
+    .workbench/replay/PIPELINE/POLICY-1f3a5c/     the same of another question: other parameters, months or history
 
 `WORKBENCH_STATE=.workbench/replay/train/monthly workbench models history flight-delay` shows what happened there. Steps
 that were done anywhere in the project are taken over before a policy starts, never the other way.
@@ -194,9 +195,9 @@ class Place:
             raise StepError(f"a new version of '{model}' was not registered: {said}") from error
 
 
-def place_of(project: Project, pipeline: str, policy: str) -> Project:
-    """The project in the state of one policy; `policy` may be any name."""
-    return project.beside(f"{STATE}/{FOLDER}/{pipeline}/{policy}")
+def place_of(project: Project, pipeline: str, state: str) -> Project:
+    """The project in the state of that name."""
+    return project.beside(f"{STATE}/{FOLDER}/{pipeline}/{state}")
 
 
 def take_over(project: Project, sources: Iterable[Path], pipeline: str) -> int:

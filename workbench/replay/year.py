@@ -28,7 +28,6 @@ from workbench.replay.journal import Journal, read_journal
 from workbench.replay.months import parameters
 from workbench.replay.outcomes import Outcomes, read_outcomes
 from workbench.replay.place import FOLDER, Place, Training, place_of, start_anew, take_over
-from workbench.replay.policies import POLICIES
 from workbench.settings import STATE, Project
 
 
@@ -126,14 +125,12 @@ class _Year:
     @contextmanager
     def _place(self, policy: str) -> Iterator[tuple[Place, Journal, Path]]:
         """The state of a policy with its journal, which has the first champion at least."""
-        project = place_of(self.project, self.pipeline.name, policy)
+        project = place_of(self.project, self.pipeline.name, self.asked.state(policy))
         file = project.state / "journal.json"
         journal = None if self.asked.anew else read_journal(file, self.spec)
         if journal is None:
             start_anew(project)
-        others = [
-            place_of(self.project, self.pipeline.name, each).store for each in POLICIES if each != policy
-        ]
+        others = [each / "store" for each in sorted(project.state.parent.glob("*")) if each != project.state]
         take_over(project, [self.project.store, *others], self.pipeline.name)
         arguments = {name: text for name, text in self.asked.arguments.items() if name not in _TELLING}
         with Place(project, self.pipeline.file, arguments, self.training) as place:

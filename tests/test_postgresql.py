@@ -6,21 +6,25 @@ import os
 import signal
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
 
 from tests.promoters import killed_before, promoters
 from tests.registered import MODEL
-from workbench import ledger_schema, ledger_trail
+from workbench import ledger_leases, ledger_queue, ledger_schema, ledger_trail, ledger_triggers
 from workbench.champions import champion_marker
 from workbench.errors import LedgerError
 from workbench.events import RunFinished, RunStarted
 from workbench.ledger import Ledger
+from workbench.ledger_leases import Process
 from workbench.mlflow_store import Aliases, connect
 from workbench.promotion import Actor, Promotions, trail_problems
 from workbench.settings import ROLES, Project, read_project
 from workbench.trail import Entry
+from workbench.triggers import Decision, Slot
 
 pytestmark = [
     pytest.mark.e2e,
@@ -190,3 +194,29 @@ def test_alerts_and_whom_to_tell_are_kept_as_on_sqlite(project: Project, databas
             ("opened", "chat", "sent"), ("opened", "mail", "waiting"),
             ("resolved", "chat", "waiting"), ("resolved", "mail", "waiting"),
         ]  # fmt: skip
+
+
+def test_requests_slots_and_leases_are_taken_once(project: Project, database: str) -> None:
+    me = Process.this()
+    slot = Decision(
+        True, "due", seen={"slot": 7.0}, slots=(Slot(6.0, False, "missed"), Slot(7.0, True, "due"))
+    )
+
+    def work(other: int) -> tuple[bool, bool]:
+        with Ledger(ledger_schema.connect(database, project.state / "ledger.lock")) as mine:
+            process = replace(me, host="elsewhere", pid=other)
+            leads = ledger_leases.lease(mine, "scheduler", process, 60)
+            return leads, ledger_queue.begin(mine, number, process, 9.0) is not None
+
+    with Ledger(ledger_schema.connect(database, project.state / "ledger.lock")) as ledger:
+        before = ledger_triggers.known(ledger, "p", "t", 5.0)
+        wanted = [(7.0, {}, {"slot": 7.0, "alert": 3})]
+        (number,) = ledger_triggers.record(ledger, "p", "t", before, slot, wanted, 8.0) or ()
+        assert ledger_triggers.record(ledger, "p", "t", before, slot, wanted, 8.0) is None
+        after = ledger_triggers.known(ledger, "p", "t", 8.0)
+        assert ledger_triggers.record(ledger, "p", "t", after, slot, wanted, 8.0) is None
+        assert [each.request for each in ledger_triggers.slots(ledger)] == [number, None]
+        assert [each.id for each in ledger_queue.requests_for(ledger, 3)] == [number]
+        with ThreadPoolExecutor(4) as pool:
+            leads, begun = zip(*pool.map(work, range(4)), strict=True)
+        assert (sum(leads), sum(begun)) == (1, 1)

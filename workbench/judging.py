@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from workbench import dossier, ledger_trail, registration, registry
+from workbench import dossier, ledger_queue, ledger_trail, registration, registry
 from workbench.digests import write_atomically
 from workbench.errors import ModelError, WorkbenchError
 from workbench.events import ModelJudged
@@ -23,11 +23,15 @@ from workbench.fingerprint import Ingredients
 from workbench.gates import Threshold, Verdict, judge
 from workbench.golden import frame_of, replay
 from workbench.ledger import Delivery, Ledger
+from workbench.ledger_queue import Request
 from workbench.mlflow_store import Aliases, connect
 from workbench.promotion import Promotions, actor_here
-from workbench.promotion_policy import replaces_by_itself
+from workbench.promotion_policy import Actor, replaces_by_itself
 from workbench.settings import Project, read_project
 from workbench.trail import standing
+
+SERVICE = Actor("service", frozenset({"viewer", "operator"}))
+"""Who promotes what came of a request, under the policy `auto`: it may do what the verdict allows, and never overrides."""
 
 TIMES = 30
 """How often one row is predicted to time it."""
@@ -67,10 +71,13 @@ def judge_delivery(project: Project, ledger: Ledger, delivery: Delivery) -> Mode
     summary = verdict.summary
     promoted = False
     if verdict.passed and _promotes_itself(project, model, verdict):
+        request = ledger_queue.request_of(ledger, delivery.run)
+        actor = actor_here(project) if request is None else SERVICE
         try:
             Promotions(project, ledger, Aliases(project, connect(project))).promote(
-                model, version, actor_here(project), expected=champion, reason=summary
-            )
+                model, version, actor, expected=champion, reason=f"{summary}{_asked(request)}",
+                cause=None if request is None else {**request.cause, "request": request.id},
+            )  # fmt: skip
             promoted = True
         except WorkbenchError as error:
             summary += f"; {error}"
@@ -211,6 +218,15 @@ def what_changed(newer: Mapping[str, Any], older: Mapping[str, Any]) -> dict[str
 def _promotes_itself(project: Project, model: str, verdict: Verdict) -> bool:
     """Whether the policy leaves it to the verdict."""
     return project.policy(model) == "auto" and replaces_by_itself(verdict.passed, verdict.outcome)
+
+
+def _asked(request: Request | None) -> str:
+    """Why there was a run at all, for the reason of a promotion that nobody asked for."""
+    if request is None:
+        return ""
+    if request.trigger is None:
+        return f"; request {request.id} of {request.asked_by}"
+    return f"; request {request.id} of trigger '{request.trigger}': {request.cause.get('reason', '')}"
 
 
 def main(root: Path) -> int:

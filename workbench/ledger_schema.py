@@ -209,6 +209,7 @@ requests = sa.Table(
     sa.Column("pipeline", sa.Text, nullable=False),
     sa.Column("parameters", sa.JSON, nullable=False),
     sa.Column("asked_by", sa.Text, nullable=False),
+    sa.Column("trigger", sa.String(250)),
     sa.Column("cause", sa.JSON, nullable=False),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("created", sa.Double, nullable=False),
@@ -219,9 +220,13 @@ requests = sa.Table(
     sa.Column("owner", sa.Text),
     sa.Column("run", sa.String(64)),
     sa.Column("message", sa.Text, nullable=False, server_default=""),
+    sa.Column("cancelled_by", sa.Text),
     sa.Index("requests_by_state", "state", "not_before"),
+    sa.Index("requests_by_trigger", "pipeline", "trigger", "created"),
+    sa.Index("requests_by_run", "run"),
 )
-"""The queue: a run that was asked for is `waiting`, `running`, `done`, `failed` or `cancelled`."""
+"""The queue: a run that was asked for is `waiting`, `running`, `done`, `failed` or `cancelled`. While it runs, `owner` is
+the process that runs it; `cancelled_by` is set before that process has ended."""
 
 slots = sa.Table(
     "slots",

@@ -6,7 +6,7 @@ Everything that can be wrong is found here, before a kernel starts, and reported
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from workbench.pipeline import (
 from workbench.schema import CHAMPION, REFERENCE, branch_values, shape_problems
 from workbench.settings import Project, find_project, parse_duration, parse_size
 from workbench.source import CodeMemory
+from workbench.trigger_keys import Trigger, declared_triggers
 from workbench.yamls import Document, parse_value, read_yaml, without
 
 _WIRED = ("inputs", "outputs", "foreach")
@@ -106,6 +107,7 @@ class _Loading:
         steps = {step.key: step for name in self.notebooks for step in self._expand(name)}
         self._check_names()
         model = self._model(value.get("model"))
+        triggers = self._triggers(value.get("triggers", ()), model)
         order = self._order(steps)
         if self.problems:
             raise SpecError(self.problems)
@@ -118,13 +120,14 @@ class _Loading:
             description=value.get("description", ""),
             timeout=_seconds(value.get("timeout")),
             model=model,
+            triggers=triggers,
         )
 
     def _well_formed(self) -> dict[str, Any]:
         """The file's value without what is wrong in itself."""
         found = shape_problems(self.document.value)
         for place, message in found:
-            self.problem(message, *map(str, place))
+            self.problem(message, *place)
             if place[:1] == ("steps",) and len(place) > 1:
                 self.doubtful.add(str(place[1]))
         # Monitors are made of all that is declared, or not at all.
@@ -136,9 +139,9 @@ class _Loading:
             raise SpecError(self.problems)
         return value
 
-    def problem(self, message: str, *place: str) -> None:
+    def problem(self, message: str, *place: str | int) -> None:
         line = self.document.line(place)
-        self.problems[Problem(message, self.file, line, ".".join(place) or None)] = None
+        self.problems[Problem(message, self.file, line, ".".join(map(str, place)) or None)] = None
 
     def _outside_problem(self, name: str, message: str) -> None:
         self.problems[Problem(message, key=f"-p {name}")] = None
@@ -271,7 +274,7 @@ class _Loading:
                 self.problem(message, "steps", name)
         return bound
 
-    def _coerced(self, parameter: Parameter, value: Any, *place: str) -> dict[str, Any]:
+    def _coerced(self, parameter: Parameter, value: Any, *place: str | int) -> dict[str, Any]:
         try:
             return {parameter.name: parameter.coerce(value)}
         except ValueError as error:
@@ -420,6 +423,26 @@ class _Loading:
         except SpecError as error:  # the contract is no YAML
             self.problems |= dict.fromkeys(error.problems)
         return monitors_of(spec["monitors"])
+
+    def _triggers(self, declared: Sequence[Mapping[str, Any]], model: Model | None) -> tuple[Trigger, ...]:
+        """What they give to their runs must be what a run can be given."""
+        if any(problem.key and problem.key.startswith("triggers") for problem in self.problems):
+            return ()
+        free = {
+            step: notebook.parameters.keys() - _wired(self.specs[step])
+            for step, notebook in self.notebooks.items()
+        }
+        whole = not self.doubtful and len(self.notebooks) == len(self.specs)
+        for number, each in enumerate(declared):
+            for name, value in each.get("params", {}).items():
+                place = ("triggers", number, "params", name)
+                steps = [step for step, names in free.items() if name in names]
+                for step in steps:
+                    self._coerced(self.notebooks[step].parameters[name], value, *place)
+                if whole and not steps and name not in self.used:
+                    known = {each for names in free.values() for each in names}
+                    self.problem(f"no notebook declares this parameter{did_you_mean(name, known)}", *place)
+        return declared_triggers(declared, model.name if model else None)
 
     def _order(self, steps: Mapping[str, Step]) -> list[str]:
         graph = {key: [need for need in step.needs if need in steps] for key, step in steps.items()}

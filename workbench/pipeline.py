@@ -13,6 +13,7 @@ from workbench.notebook import Notebook
 from workbench.parameters import MISSING
 from workbench.schema import branch_word
 from workbench.settings import Project
+from workbench.trigger_keys import Trigger
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,19 @@ class Pipeline:
     description: str = ""
     timeout: float | None = None
     model: Model | None = None
+    triggers: tuple[Trigger, ...] = ()
+
+
+def bindable(pipeline: Pipeline) -> set[str]:
+    """Parameters that a run can be given: those of the notebooks that the file does not wire."""
+    return {
+        name
+        for step in pipeline.steps.values()
+        for name in step.notebook.parameters.keys()
+        - step.inputs.keys()
+        - step.outputs.keys()
+        - step.branch.keys()
+    }
 
 
 def references(source: Input) -> tuple[OutputOf, ...]:
@@ -175,6 +189,18 @@ def find_pipeline(project: Project, name: str | Path) -> Path:
     raise SpecError(
         [Problem(f"there is no pipeline '{name}' in '{project.notebooks}'{did_you_mean(str(name), known)}")]
     )
+
+
+def require_findable(pipeline: Pipeline) -> None:
+    """What is run later is found by its name. Raises SpecError where that finds another file, or none."""
+    name = pipeline.name
+    try:
+        found = find_pipeline(pipeline.project, name)
+    except SpecError:
+        found = None
+    if found != pipeline.file:
+        message = f"'{name}' is not found by its name later on; call this file '{pipeline.project.notebooks / name}.yaml'"
+        raise SpecError([Problem(message, pipeline.file, key="pipeline")])
 
 
 def pipeline_files(project: Project) -> list[Path]:

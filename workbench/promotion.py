@@ -85,10 +85,12 @@ class Promotions:
         expected: int | None,
         reason: str = "",
         override: bool = False,
+        cause: Mapping[str, Any] | None = None,
         before: Before = lambda _: None,
     ) -> Entry:
         """Make a version champion in place of `expected`; the entry that says it is done.
 
+        `cause` goes on record with it: the request of the run that made the version, where nobody asked for this.
         `override` overrules a missing, failed or stale verdict and a rejection; that is kept with the version for ever.
         """
         with self._exclusively(model):
@@ -101,7 +103,7 @@ class Promotions:
             asked = Asked(version, actor, reason, override)
             decision = may_promote(policy, asked, verdict, author, now)
             self._refuse(decision, f"version {version} of '{model}' is not promoted")
-            content = {"policy": policy, "author": author, **_judged(verdict)}
+            content = {"policy": policy, "author": author, **_judged(verdict), "cause": cause}
             if decision.overridden:
                 content["override"] = list(decision.overridden)
             return self._move(now, "promote", version, actor, reason, content, before)

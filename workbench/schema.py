@@ -12,6 +12,7 @@ from workbench.errors import Problem
 from workbench.gate_keys import GATES_SCHEMA, gate_problems
 from workbench.keys import Found, Key, check_keys, object_schema
 from workbench.monitor_keys import MONITORS_SCHEMA, monitor_problems
+from workbench.trigger_keys import TRIGGERS_SCHEMA, trigger_list, trigger_problems
 from workbench.yamls import Document, Place
 
 REFERENCE = re.compile(rf"({keys.NAME})(?:\.(\*)|\[([^\[\]]+)\])?\.([A-Za-z_]\w*)")
@@ -197,6 +198,7 @@ PIPELINE_KEYS: dict[str, Key] = {
         required=True,
     ),
     "model": Key("what the pipeline delivers to the registry", keys.table, {"type": "object"}),
+    "triggers": Key("when `workbench up` runs the pipeline by itself", trigger_list, TRIGGERS_SCHEMA),
 }
 
 
@@ -230,6 +232,8 @@ def shape_problems(value: Any) -> list[Found]:
             found += monitor_problems(model["monitors"], ("model", "monitors"))
         if isinstance(model.get("replay"), dict):
             found += check_keys(model["replay"], ("model", "replay"), REPLAY_KEYS)
+    if isinstance(triggers := value.get("triggers"), list):
+        found += trigger_problems(triggers, isinstance(model, dict))
     return found
 
 

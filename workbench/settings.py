@@ -41,6 +41,10 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     },
     "canary": {"max_errors": 3, "max_refused": 0.05, "max_slowdown": 3.0, "min_batches": 50},
     "predictions": {"durability": "durable", "keep_days": 0, "compact_every": "1m"},
+    "service": {
+        "server": True, "app": True, "mlflow": True, "app_port": 8501, "mlflow_port": 5000, "runs": 1,
+        "check_every": "5s",
+    },
     "notify": {"urls": ()},
 }  # fmt: skip
 """Every section and key of `workbench.toml` with its default; an empty URL means: inside the project.
@@ -70,8 +74,23 @@ class Predictions:
     """Seconds between two times that a server moves what it answered from the journal into Parquet files."""
 
 
+@dataclass(frozen=True)
+class ServiceSettings:
+    """What `workbench up` runs besides the scheduler, and how."""
+
+    server: bool = True
+    app: bool = True
+    mlflow: bool = True
+    app_port: int = 8501
+    mlflow_port: int = 5000
+    runs: int = 1
+    """At a time."""
+    check_every: float = 5.0
+    """Seconds between two looks at triggers and queue."""
+
+
 _AMOUNTS = {"output_budget": "size", "max_body": "size"} | dict.fromkeys(
-    ("kernel_start_timeout", "timeout", "read_timeout", "compact_every"), "duration"
+    ("kernel_start_timeout", "timeout", "read_timeout", "compact_every", "check_every"), "duration"
 )
 """Keys whose values are sizes or durations, both of more than nothing."""
 
@@ -137,6 +156,7 @@ class Project:
     serve: Serving = field(default_factory=Serving)
     canary: CanaryLimits = field(default_factory=CanaryLimits)
     predictions: Predictions = Predictions()
+    service: ServiceSettings = ServiceSettings()
     notify: tuple[str, ...] = field(default=(), repr=False)
     """URLs of apprise that alerts are told to, in which `${NAME}` stands for an environment variable. They hold secrets."""
     state_folder: str = STATE
@@ -282,6 +302,7 @@ def read_project(root: Path) -> Project:
         serve=_serving(values["serve"]),
         canary=CanaryLimits(**values["canary"]),
         predictions=_predictions(values["predictions"]),
+        service=_service(values["service"]),
         notify=tuple(values["notify"]["urls"]),
     )
     elsewhere = os.environ.get(STATE_VARIABLE, STATE)
@@ -345,6 +366,10 @@ def _predictions(values: Mapping[str, Any]) -> Predictions:
     return Predictions(**{**values, "compact_every": parse_duration(values["compact_every"])})
 
 
+def _service(values: Mapping[str, Any]) -> ServiceSettings:
+    return ServiceSettings(**{**values, "check_every": parse_duration(values["check_every"])})
+
+
 def _amount(key: str, value: str | float) -> float:
     return parse_size(value) if _AMOUNTS[key] == "size" else parse_duration(value)
 
@@ -389,6 +414,8 @@ def _check(section: str, key: str, value: object) -> str | None:
         return _check_serving(key, value)
     if section == "canary":
         return _check_canary(key, value)
+    if section == "service":
+        return _check_service(key, value)
     if key == "name" and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", str(value)):
         return f"'{value}' is not a project's name; expected letters, digits, '.', '_' and '-'"
     return None
@@ -415,6 +442,12 @@ def _check_serving(key: str, value: Any) -> str | None:
     if key == "host" and not value:
         return "'' is not an address; expected such as 127.0.0.1"
     return None
+
+
+def _check_service(key: str, value: Any) -> str | None:
+    if key in ("app_port", "mlflow_port") and not 0 < value <= 65_535:
+        return f"{value} is not a port; expected 1 to 65535"
+    return "0 would run nothing; expected 1 or more" if key == "runs" and value == 0 else None
 
 
 def _check_canary(key: str, value: Any) -> str | None:

@@ -19,6 +19,7 @@ REPOSITORY = Path(__file__).parents[2]
 sys.path[1:1] = [str(REPOSITORY / "tests"), str(REPOSITORY)]
 
 import endurance  # noqa: E402
+import loop  # noqa: E402
 import speed  # noqa: E402
 from contestants import doit_folder  # noqa: E402
 from measure import Result, say  # noqa: E402
@@ -33,6 +34,7 @@ BENCHMARKS: dict[str, Callable[[Path, int], Result]] = {
     "plan": speed.plan,
     "soak": endurance.soak,
     "kills": endurance.kills,
+    "loop": loop.loop,
     **{name: benchmark(name) for name in KINDS},
 }
 REPORT = REPOSITORY / "reports" / "bench.md"

@@ -17,6 +17,7 @@ import pytest
 from workbench.cli import main
 from workbench.schema import MODEL_KEYS, PIPELINE_KEYS, STEP_KEYS
 from workbench.settings import DEFAULTS, Project
+from workbench.trigger_keys import TRIGGER_KEYS
 
 pytestmark = pytest.mark.measured
 
@@ -146,6 +147,6 @@ def test_ctrl_c_interrupts_and_leaves_nothing_running(
 
 def test_the_reference_names_everything() -> None:
     text = (Path(__file__).parents[2] / "docs" / "reference.md").read_text()
-    words = {*PIPELINE_KEYS, *STEP_KEYS, *MODEL_KEYS}
+    words = {*PIPELINE_KEYS, *STEP_KEYS, *MODEL_KEYS, *TRIGGER_KEYS}
     words |= {f"{section}.{key}" for section, keys in DEFAULTS.items() for key in keys}
     assert not [word for word in words if f"`{word}`" not in text]

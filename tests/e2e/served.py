@@ -124,6 +124,8 @@ class Client:
 
     server: Server
     rows: Sequence[dict[str, Any]]
+    pause: float = 0.0
+    """Seconds between two requests."""
     statuses: Counter[int] = field(default_factory=Counter)
     broken: int = 0
     """Requests without an answer."""
@@ -135,7 +137,7 @@ class Client:
     def run(self, over: threading.Event) -> None:
         connection: http.client.HTTPConnection | None = None
         number = 0
-        while not over.is_set():
+        while not over.wait(self.pause):
             number += 1
             body = json.dumps({"dataframe_records": [self.rows[number % len(self.rows)]]})
             began = time.perf_counter()
@@ -164,10 +166,12 @@ class Client:
 
 
 @contextmanager
-def asking(server: Server, rows: Sequence[dict[str, Any]], clients: int) -> Iterator[list[Client]]:
+def asking(
+    server: Server, rows: Sequence[dict[str, Any]], clients: int, pause: float = 0.0
+) -> Iterator[list[Client]]:
     """Clients that ask while the block runs."""
     over = threading.Event()
-    found = [Client(server, rows) for _ in range(clients)]
+    found = [Client(server, rows, pause) for _ in range(clients)]
     threads = [threading.Thread(target=each.run, args=(over,)) for each in found]
     for thread in threads:
         thread.start()

@@ -82,7 +82,7 @@ def list_alerts(model: str | None, every: bool, limit: int, as_json: bool) -> in
 @json_option
 def show(alert_id: int, as_json: bool) -> int:
     """Show one alert: what it stands on, who knows, and whom it was told."""
-    from workbench import ledger_alerts, ledger_notices
+    from workbench import ledger_alerts, ledger_notices, ledger_queue
     from workbench.cli.printing import print_json, print_table, when
     from workbench.ledger import Ledger
     from workbench.settings import find_project
@@ -90,11 +90,16 @@ def show(alert_id: int, as_json: bool) -> int:
     with Ledger.open(find_project()) as ledger:
         alert = ledger_alerts.alert_of(ledger, alert_id)
         told = ledger_notices.notices(ledger, alert=alert_id)
+        asked = ledger_queue.requests_for(ledger, alert_id)
     if as_json:
         own = [{**vars(each), "alert": each.alert.id} for each in told]
-        print_json({**vars(alert), "notifications": own})
+        print_json({**vars(alert), "notifications": own, "requests": [vars(each) for each in asked]})
         return 0
     _print(alert)
+    for each in asked:
+        click.echo(
+            f"request {each.id} for a run of '{each.pipeline}': {each.state}; see: workbench queue show {each.id}"
+        )
     if told:
         click.echo()
         print_table(

@@ -44,7 +44,7 @@ def command(
     A failed run is continued by running it again: finished steps are cached.
     """
     wanted = Asked(**given)
-    stop = _Stop()
+    stop = Stop()
     with signals(stop, signal.SIGINT, signal.SIGTERM), ExitStack() as stack:
         if dry_run:
             return _show(wanted.plan(), as_json)
@@ -56,7 +56,7 @@ def command(
         surroundings = Surroundings(pipeline.project)
         early = None if cold else stack.enter_context(head_start(pipeline, selection, surroundings))
         plan = make_plan(pipeline, selection, surroundings)
-        with _display(plan, as_json) as display:
+        with display_of(plan, as_json=as_json) as display:
             result = run_plan(
                 plan,
                 workers=workers,
@@ -80,7 +80,7 @@ def command(
     return 143 if stop.signal == signal.SIGTERM and result.exit_code == 130 else result.exit_code
 
 
-class _Stop:
+class Stop:
     """The first Ctrl-C or SIGTERM stops the run in good order; another one ends the command."""
 
     def __init__(self) -> None:
@@ -106,7 +106,7 @@ def _show(plan: Plan, as_json: bool) -> int:
     return 0
 
 
-def _display(plan: Plan, as_json: bool) -> Display:
+def display_of(plan: Plan, *, as_json: bool) -> Display:
     """How to show the run; what is all cached shows nothing while it runs, and needs no library."""
     from workbench.cli.lines import JsonLines, Lines
 

@@ -91,9 +91,12 @@ def list_runs(pipeline: str | None, state: str | None, limit: int, as_json: bool
 @json_option
 def show_run(run: str, as_json: bool) -> int:
     """Show one run with its steps (default: the latest)."""
+    from workbench.ledger_queue import request_of
+
     with open_ledger() as (project, ledger):
         found = find_run(ledger, run)
         steps = ledger.step_runs(found.id)
+        request = request_of(ledger, found.id)
         made = {digest for step in steps for digest in (step.outputs or {}).values()}
         models = [each for each in ledger.deliveries() if each.run == found.id or each.digest in made]
         verdicts = {
@@ -111,9 +114,16 @@ def show_run(run: str, as_json: bool) -> int:
         print_json({
             **asdict(found), "step_runs": [asdict(step) for step in steps],
             "models": [asdict(model) for model in models],
+            "request": asdict(request) if request else None,
         })  # fmt: skip
         return 0
     _print_run(project, found)
+    if request is not None:
+        from workbench.cli.chain import came_from
+
+        click.echo(
+            f"  request   {request.id} of {came_from(request)}; see: workbench queue show {request.id}"
+        )
     _print_steps(steps)
     for model in models:
         version = (

@@ -68,6 +68,7 @@ def upgrade() -> None:
         sa.Column("pipeline", sa.Text, nullable=False),
         sa.Column("parameters", sa.JSON, nullable=False),
         sa.Column("asked_by", sa.Text, nullable=False),
+        sa.Column("trigger", sa.String(250)),
         sa.Column("cause", sa.JSON, nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("created", sa.Double, nullable=False),
@@ -78,8 +79,11 @@ def upgrade() -> None:
         sa.Column("owner", sa.Text),
         sa.Column("run", sa.String(64)),
         sa.Column("message", sa.Text, nullable=False, server_default=""),
+        sa.Column("cancelled_by", sa.Text),
     )
     op.create_index("requests_by_state", "requests", ["state", "not_before"])
+    op.create_index("requests_by_trigger", "requests", ["pipeline", "trigger", "created"])
+    op.create_index("requests_by_run", "requests", ["run"])
     op.create_table(
         "slots",
         sa.Column("pipeline", sa.String(250), primary_key=True),

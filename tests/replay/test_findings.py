@@ -8,13 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from workbench.cli.replay import print_replay
 from workbench.evaluation import bootstrap_weights
 from workbench.replay.course import Scenario
 from workbench.replay.findings import Outcome, ages, as_dict, judge
 from workbench.replay.journal import Journal, Record, read_journal
 from workbench.replay.months import Month
 from workbench.replay.outcomes import Outcomes, Rows
+from workbench.replay.page import replay_page
 from workbench.replay.place import Trained
+from workbench.replay.year import Replay
 
 MONTHS = (Month(0, 4), Month(0, 5), Month(0, 6))
 SCENARIO = Scenario("m", "months", (Month(0, 3),), MONTHS)
@@ -138,3 +141,38 @@ def test_a_journal_is_read_as_it_was_written_and_another_replay_s_is_not(tmp_pat
     file.write_text(file.read_text()[:-40])
     assert read_journal(file, "spec") is None
     assert read_journal(tmp_path / "none", "spec") is None
+
+
+def test_a_replay_is_shown_in_the_terminal_and_on_a_page(outcomes, capsys, tmp_path):
+    never = Journal("spec", FIRST, tuple(record(month, "fair", "kept", 1) for month in (4, 5, 6)))
+    loud = Journal(
+        "spec",
+        FIRST,
+        (
+            record(4, "fair", "promoted", 3, trained(3, "poor"), alert=True),
+            record(5, "poor", "rolled back", 1, alert=True),
+            record(6, "fair", "ended", 1),
+        ),
+    )
+    judged_ones = tuple(
+        judge(name, each, SCENARIO, outcomes) for name, each in (("never", never), ("drift", loud))
+    )
+    found = Replay("train", SCENARIO, judged_ones, ages([never, loud], SCENARIO, outcomes))
+    print_replay(found, tmp_path / "page.html", 61.0)
+    said = capsys.readouterr().out
+    assert "'m' from April to June, 3 months" in said
+    assert [line.split()[0] for line in said.splitlines() if "because" in line][-3:] == [
+        "promoted",
+        "rolled",
+        "ended",
+    ]
+    assert "2 months old: AUC +" in said
+    assert "took 1 min 01 s" in said
+    page = replay_page(found)
+    assert page.count("<svg") == 4
+    assert "promoted ✗ !" in page
+    assert "rolled back ✓ !" in page
+    assert "no surer than leaving it" in page
+    unmoved = replay_page(replace(found, outcomes=judged_ones[:1], aging=()))
+    assert "No policy replaced the first champion" in unmoved
+    assert "No two versions were trained" in unmoved

@@ -74,7 +74,7 @@ def command(
 
         print_json({**found.as_dict(), "page": str(page)})
     else:
-        _print(found, page, time.monotonic() - began)
+        print_replay(found, page, time.monotonic() - began)
     return 0
 
 
@@ -83,7 +83,8 @@ def _say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')}  {text}", file=sys.stderr, flush=True)  # noqa: T201
 
 
-def _print(found: Replay, page: Path, took: float) -> None:
+def print_replay(found: Replay, page: Path, took: float) -> None:
+    """Every decision, the policies side by side, and how versions age; `took` seconds."""
     from workbench.cli.printing import print_table, seconds, short_path
     from workbench.replay.months import shown
 

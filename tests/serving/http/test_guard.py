@@ -102,10 +102,10 @@ def test_as_soon_as_there_is_a_key_one_is_needed(served: Application, project: P
     assert asked(served, "/openapi.json").status == 401
 
 
-def test_metrics_and_outcomes_are_for_operators(served: Application, project: Project) -> None:
+def test_metrics_outcomes_and_runs_are_for_operators(served: Application, project: Project) -> None:
     _, caller = add_key(project, "ada", "caller")
     _, operator = add_key(project, "grace", "operator")
-    for path, method in (("/metrics", "GET"), ("/outcomes", "POST")):
+    for path, method in (("/metrics", "GET"), ("/outcomes", "POST"), ("/runs", "POST")):
         refused = asked(served, path, method, x_api_key=caller)
         assert (refused.status, refused.reason) == (403, "role")
         assert asked(served, path, method, x_api_key=operator).status != 403

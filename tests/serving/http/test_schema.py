@@ -21,4 +21,4 @@ def test_every_operation_answers_as_documented(address: str, tmp_path: Path) -> 
         cwd=tmp_path, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
-    assert "16/16" in done.stdout
+    assert "17/17" in done.stdout

@@ -5,6 +5,7 @@ site                  what is not asked often: health, metadata, outcomes, metri
 questions             a request's body into a question, an answer into a body
 documentation         the page with forms; openapi and schemas, pure, from the contracts that serve
 outcomes              labels that come later
+runs                  a run that is asked for
 predict  invocations  open_inference   the protocols, pure; bodies, binary and texts are how values come in them
 typing  cells         cells into typed columns, by contract, pure
 rows                  what a request holds, whatever its protocol, and where each cell stands in its body

@@ -14,7 +14,7 @@ from workbench.settings import Serving
 OPEN = frozenset({"/ping", "/health", "/v2/health/live", "/v2/health/ready", "/docs"})
 """What needs no key: probes have none, and the page of the documentation holds nothing by itself."""
 OPEN_BELOW = "/docs/"
-FOR_OPERATORS = frozenset({"/metrics", "/outcomes"})
+FOR_OPERATORS = frozenset({"/metrics", "/outcomes", "/runs"})
 
 Headers = Mapping[bytes, bytes]
 

@@ -34,6 +34,22 @@ OUTCOMES_BODY = {
 }
 """What `/outcomes` takes."""
 
+RUN_BODY = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "properties": {"pipeline": {"type": "string"}, "parameters": {"type": "object"}},
+                "required": ["pipeline"],
+                "additionalProperties": False,
+            },
+            "example": {"pipeline": "train", "parameters": {"months": [4, 5, 6]}},
+        }
+    },
+}
+"""What `/runs` takes."""
+
 _TYPES = {"int": "integer", "float": "number", "bool": "boolean"}
 _NOT_IN_BROWSERS = re.compile(r"\(\?[^:=!<]|\\[AZzpPuUN]|[*+?}]\+")
 """Of Python's regular expressions what ECMA-262 reads otherwise or not at all."""

@@ -22,7 +22,8 @@ from workbench.serving.http.intake import media_type
 from workbench.serving.http.metrics import CONTENT_TYPE, Metrics
 from workbench.serving.http.outcomes import report
 from workbench.serving.http.problems import SHOWN, reason_of, said_of
-from workbench.serving.http.schemas import OUTCOMES_BODY
+from workbench.serving.http.runs import ask_for_run
+from workbench.serving.http.schemas import OUTCOMES_BODY, RUN_BODY
 from workbench.settings import Project
 
 
@@ -39,6 +40,13 @@ def make_site(project: Project, engine: Engine, metrics: Metrics) -> FastAPI:
         """Labels that come later, by prediction id or by the contract's keys; what became of them is counted."""
         media_type(dict(request.scope["headers"]), b"application/json")
         return await asyncio.to_thread(report, project, engine, await request.body())
+
+    @site.post("/runs", status_code=202, tags=["operations"], openapi_extra={"requestBody": RUN_BODY})
+    async def ask(request: Request) -> Mapping[str, Any]:
+        """Ask for a run of a pipeline: it waits in the queue until `workbench up` starts it."""
+        media_type(dict(request.scope["headers"]), b"application/json")
+        caller = request.scope["workbench.told"].caller
+        return await asyncio.to_thread(ask_for_run, project, await request.body(), caller)
 
     @site.get("/metrics", tags=["operations"], response_class=Response)
     async def read_metrics() -> Response:

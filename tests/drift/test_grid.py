@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from workbench.drift.grid import Grid
@@ -12,6 +12,7 @@ from workbench.drift.grid import Grid
 NUMBERS = st.floats(allow_nan=False, allow_infinity=True, width=64)
 
 
+@example([0.0], [np.inf, -np.inf])
 @given(
     st.lists(NUMBERS.filter(np.isfinite), max_size=80, unique=True).map(sorted),
     st.lists(NUMBERS, max_size=50),

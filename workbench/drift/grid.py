@@ -25,7 +25,7 @@ class Grid:
     limits: Floats
     first: float
     per_unit: float
-    """Cells in one unit of the numbers; 0 where all limits are one."""
+    """Cells in one unit of the numbers; 0 where the limits span nothing that could be divided: then they are searched."""
     before: NDArray[np.int64]
     """(cells,): limits in earlier cells."""
     within: Floats
@@ -50,6 +50,8 @@ class Grid:
 
     def slots(self, numbers: Floats) -> NDArray[np.int64]:
         """(rows,); of NaN any."""
+        if not self.per_unit:
+            return np.searchsorted(self.limits, numbers)
         cells = _cells(numbers, self.first, self.per_unit)
         found = self.before[cells]
         found += numbers > self.within[cells]

@@ -96,18 +96,16 @@ def test_it_is_there_while_there_is_a_shadow_and_asks_what_both_workers_answered
     assert not [line for line in server.said if "died" in line]
 
 
-def test_killed_again_and_again_it_goes_on_and_asks_nothing_twice(scoring: Project, trials: Trials) -> None:
+def test_killed_it_goes_on_and_asks_nothing_twice(scoring: Project, trials: Trials) -> None:
     trials.begin(MODEL, LOGISTIC, ADA, "shadow")
     with served(scoring) as server, asking(server, ROWS, 4) as clients:
         until(lambda: answered(clients))
-        for _ in range(2):
-            until(lambda: loaded(scoring) and process_of(server), "the shadow")
-            before = shadowed(scoring).total()
-            until(lambda: shadowed(scoring).total() > before + 20)  # noqa: B023 - called at once
-            process = process_of(server)
-            assert process is not None
-            process.kill()
-            until(lambda: "died: killed by signal 9" in told(server)["alert"], "the alert")
+        until(lambda: loaded(scoring) and process_of(server), "the shadow")
+        until(lambda: shadowed(scoring).total() > 20)
+        process = process_of(server)
+        assert process is not None
+        process.kill()
+        until(lambda: "died: killed by signal 9" in told(server)["alert"], "the alert")
         until(lambda: loaded(scoring), "the shadow")
         before = shadowed(scoring).total()
         until(lambda: shadowed(scoring).total() > before + 20)

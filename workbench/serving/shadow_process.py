@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 from workbench.errors import WorkbenchError
 from workbench.prediction_log.journal import Journal
 from workbench.prediction_log.log import PredictionLog
-from workbench.serving.priority import only_what_is_left
+from workbench.serving.priority import Leisure, only_what_is_left
 from workbench.serving.recording import Recorder
 from workbench.settings import Project, read_project
 
@@ -55,6 +55,7 @@ class Shadows:
         self._recorder = recorder
         self._watch = Watch(project, models)
         self._shadows = [Shadow(project, model, self._record, count) for model in models]
+        self._leisure = Leisure()
         self._next_look = 0.0
         self._stopping = False
         self._trouble = ""
@@ -95,10 +96,14 @@ class Shadows:
 
     def ask(self, seconds: float) -> bool:
         """Have the shadows asked, each in its turn, for so long; False when there was nothing left before that."""
-        deadline = time.monotonic() + seconds
+        began = time.monotonic()
+        deadline = began + seconds
         while any([shadow.ask() for shadow in self._shadows]):  # noqa: C419 - all of them, not up to the first
             if time.monotonic() >= deadline:
                 return True
+            if not self._stopping:
+                time.sleep(self._leisure.rest(time.monotonic() - began))
+            began = time.monotonic()
         return False
 
     def _record(self, entries: Sequence[Logged]) -> str:

@@ -16,7 +16,7 @@ from workbench import ledger_triggers as triggers
 from workbench.errors import BadInput
 from workbench.events import RunFinished, RunStarted
 from workbench.ledger import Ledger
-from workbench.ledger_leases import Process
+from workbench.processes import Process
 from workbench.settings import Project
 from workbench.triggers import QUARANTINE, Decision, Known, Slot
 

@@ -19,8 +19,8 @@ from workbench.champions import champion_marker
 from workbench.errors import LedgerError
 from workbench.events import RunFinished, RunStarted
 from workbench.ledger import Ledger
-from workbench.ledger_leases import Process
 from workbench.mlflow_store import Aliases, connect
+from workbench.processes import Process
 from workbench.promotion import Actor, Promotions, trail_problems
 from workbench.settings import ROLES, Project, read_project
 from workbench.trail import Entry

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from workbench.contracts.check import check
 from workbench.contracts.contract import Column, Contract
-from workbench.monitoring import KINDS, moments_of
+from workbench.monitoring import KINDS, rows_within
 from workbench.prediction_log.overview import on_record
 from workbench.prediction_log.reading import read
 from workbench.prediction_log.tables import INPUT, KEY
@@ -196,16 +196,7 @@ def _frames(
     if not any(name.startswith(INPUT) for name in there):
         return  # whatever was asked was refused
     columns = [time, "latency", "row", *(name for name in wanted if name in there)]
-    limits = [np.datetime64(each.replace(tzinfo=None)) for each in window]
-    for batch in read(project, model, columns=columns, **log):  # type: ignore[arg-type]
-        moments = moments_of(batch.column(time))
-        inside = (moments >= limits[0]) & (moments < limits[1])
-        if not inside.any():
-            continue
-        frame = batch.drop_columns([time]).to_pandas(split_blocks=True)
-        if not inside.all():
-            frame, moments = frame[inside].reset_index(drop=True), moments[inside]
-        yield frame, moments
+    yield from rows_within(read(project, model, columns=columns, **log), time, window)  # type: ignore[arg-type]
 
 
 def _columns(reader: pa.RecordBatchReader) -> set[str]:

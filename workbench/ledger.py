@@ -7,14 +7,12 @@ gets its runs from here (see tracking), so what MLflow lacks is a query, and a c
 from __future__ import annotations
 
 import json
-import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import groupby
 from typing import Any
 
-import psutil
 import sqlalchemy as sa
 
 from workbench import ledger_schema as schema
@@ -23,6 +21,7 @@ from workbench.digests import digest_bytes
 from workbench.errors import BadInput, LedgerError, did_you_mean
 from workbench.events import Event
 from workbench.ledger_rows import Delivery, Run, StepRun, Verdict, as_run, as_step_run, rows_of, shape_of
+from workbench.processes import Process
 from workbench.settings import Project
 from workbench.trail import canonical
 
@@ -331,17 +330,8 @@ class Ledger:
 
 def alive(run: Run) -> bool:
     """Whether the process of a running run still exists; on another host, whether it was heard of lately."""
-    if run.host != socket.gethostname():
-        return time.time() - run.heartbeat < STALE_SECONDS
-    try:
-        process = psutil.Process(run.pid)
-        # A process that started at another time is another one that got the same number.
-        same = abs(process.create_time() - run.process_started) < 2.0
-        return same and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-    except psutil.AccessDenied:
-        return True
+    found = Process(run.host, run.pid, run.process_started).alive
+    return time.time() - run.heartbeat < STALE_SECONDS if found is None else found
 
 
 def _unsent(table: sa.Table) -> sa.ColumnElement[bool]:

@@ -1,55 +1,17 @@
-"""Leases in the ledger: who is the one that does something now, on all machines that share it; and which process that is."""
+"""Leases in the ledger: who is the one that does something now, on all machines that share it."""
 
 from __future__ import annotations
 
-import socket
 import time
-from dataclasses import dataclass
 
-import psutil
 import sqlalchemy as sa
 
 from workbench import ledger_schema as schema
 from workbench.ledger import Ledger
+from workbench.processes import Process
 
 UNHEARD = 120.0
 """Seconds after which the lease of a process on another host has ended, if it was not renewed."""
-
-
-@dataclass(frozen=True)
-class Process:
-    """A process, so that another one with the same number is not taken for it."""
-
-    host: str
-    pid: int
-    started: float
-
-    @classmethod
-    def this(cls) -> Process:
-        own = psutil.Process()
-        return cls(socket.gethostname(), own.pid, own.create_time())
-
-    @classmethod
-    def read(cls, text: str) -> Process:
-        host, pid, started = text.rsplit(" ", 2)
-        return cls(host, int(pid), float(started))
-
-    def __str__(self) -> str:
-        return f"{self.host} {self.pid} {self.started:.2f}"
-
-    @property
-    def alive(self) -> bool | None:
-        """None: it is on another host, so nobody here can tell."""
-        if self.host != socket.gethostname():
-            return None
-        try:
-            process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.started) < 2.0
-            return same and process.status() != psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return False
-        except psutil.AccessDenied:
-            return True
 
 
 def lease(ledger: Ledger, name: str, owner: Process, seconds: float) -> bool:

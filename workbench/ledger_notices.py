@@ -11,18 +11,16 @@ again: with the same number, so whoever reads can tell. Every other death neithe
 from __future__ import annotations
 
 import json
-import os
-import socket
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
-import psutil
 import sqlalchemy as sa
 
 from workbench import ledger_schema as schema
 from workbench.alerts import Alert
 from workbench.ledger import Ledger
+from workbench.processes import Process
 
 ATTEMPTS = 8
 WAITS = (60.0, 300.0, 900.0, 3_600.0, 3_600.0, 7_200.0, 14_400.0)
@@ -61,7 +59,7 @@ def take(ledger: Ledger, channel: str, *, now: float | None = None, every: bool 
     Also what a dead process had in hand. With `every`, what failed or waits for its next attempt, too.
     """
     moment = time.time() if now is None else now
-    table = schema.notifications
+    table, me = schema.notifications, json.dumps(asdict(Process.this()))
     taken = []
     with ledger.writing() as connection:
         states = ("waiting", "sending", "failed") if every else ("waiting", "sending")
@@ -77,7 +75,7 @@ def take(ledger: Ledger, channel: str, *, now: float | None = None, every: bool 
                 "state": "sending",
                 "attempts": notice.attempts + 1,
                 "finished": moment,
-                "message": _me(),
+                "message": me,
             }
             connection.execute(table.update().where(mine).values(values))
             taken.append(notice)
@@ -112,25 +110,12 @@ def due(notice: Notice, moment: float) -> bool:
     return moment >= (notice.finished or 0.0) + wait
 
 
-def _me() -> str:
-    own = psutil.Process()
-    return json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "started": own.create_time()})
-
-
 def _left_behind(notice: Notice, moment: float) -> bool:
     """Whether the process that was sending it is gone."""
-    who = json.loads(notice.message)
-    if who["host"] != socket.gethostname():
+    alive = Process(**json.loads(notice.message)).alive
+    if alive is None:
         return moment - (notice.finished or 0.0) > STALE_SECONDS
-    try:
-        process = psutil.Process(who["pid"])
-        # A process that started at another time is another one that got the same number.
-        same = abs(process.create_time() - who["started"]) < 2.0
-        return not same or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-    except psutil.AccessDenied:
-        return False
+    return not alive
 
 
 def _query(alert: int | None, states: Iterable[str]) -> sa.Select[tuple[object, ...]]:

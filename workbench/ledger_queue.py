@@ -15,8 +15,8 @@ import sqlalchemy as sa
 from workbench import ledger_schema as schema
 from workbench.errors import BadInput
 from workbench.ledger import Ledger
-from workbench.ledger_leases import Process
 from workbench.ledger_rows import Run, as_run
+from workbench.processes import Process
 
 OPEN = ("waiting", "running")
 STATES = (*OPEN, "done", "failed", "cancelled")

@@ -70,6 +70,7 @@ def known(ledger: Ledger, pipeline: str, trigger: str, now: float) -> Known:
             paused_by=row.paused_by,
             open_request=connection.scalar(is_open),
             recent=tuple(connection.scalars(recent)),
+            reason=row.reason,
         )
 
 

@@ -287,18 +287,28 @@ def _frames(
         project, located.model, since=since, until=until, versions=[located.version], kinds=KINDS, outcomes=True,
         columns=[*(f"{INPUT}{name}" for name in names), ANSWER, time, "outcome"],
     )  # fmt: skip
-    limits = [np.datetime64(each.replace(tzinfo=None)) for each in window]
     names_of = {f"{INPUT}{name}": name for name in names}
+    named = (
+        batch.rename_columns([names_of.get(name, name) for name in batch.schema.names]) for batch in batches
+    )
+    for frame, moments in rows_within(named, time, window):
+        yield frame, moments.astype("datetime64[D]")
+
+
+def rows_within(
+    batches: Iterable[pa.RecordBatch], time: str, window: tuple[datetime, datetime]
+) -> Iterator[tuple[pd.DataFrame, NDArray[np.datetime64]]]:
+    """Rows of the batches whose moment, column `time`, lies in a window (UTC), without that column; and each one's moment."""
+    limits = [np.datetime64(each.replace(tzinfo=None)) for each in window]
     for batch in batches:
-        named = batch.rename_columns([names_of.get(name, name) for name in batch.schema.names])
-        moments = moments_of(named.column(time))
+        moments = moments_of(batch.column(time))
         inside = (moments >= limits[0]) & (moments < limits[1])
         if not inside.any():
             continue
-        frame = named.drop_columns([time]).to_pandas(split_blocks=True)
+        frame = batch.drop_columns([time]).to_pandas(split_blocks=True)
         if not inside.all():
-            frame, moments = frame[inside], moments[inside]
-        yield frame, moments.astype("datetime64[D]")
+            frame, moments = frame[inside].reset_index(drop=True), moments[inside]
+        yield frame, moments
 
 
 def moments_of(column: pa.Array) -> NDArray[np.datetime64]:

@@ -54,6 +54,8 @@ class Known:
     """A request of this trigger that waits or runs."""
     recent: Sequence[float] = ()
     """When it asked for runs in the last 24 hours."""
+    reason: str = field(default="", compare=False)
+    """Of the last decision that is on record."""
 
 
 @dataclass(frozen=True)

@@ -62,9 +62,9 @@ def look(
     """
     if since is not None or until is not None:
         return [judge(project, model, since=since, until=until, version=version, now=now)]
-    moment = time.time() if now is None else now
-    spans = [*judged_again(project, model, monitors_for(project, model), moment, version), (None, None)]
-    return [judge(project, model, since=begin, until=end, version=version, now=now) for begin, end in spans]
+    moment, monitors = time.time() if now is None else now, monitors_for(project, model)
+    spans = [*judged_again(project, model, monitors, moment, version), _span(monitors, None, None, moment)]
+    return [_judge(project, model, monitors, span, version) for span in spans]
 
 
 def judged_again(
@@ -103,7 +103,14 @@ def judge(
     SpecError for wrong monitors, LogError, LedgerError.
     """
     monitors = monitors_for(project, model)
-    start, end = _span(monitors, since, until, time.time() if now is None else now)
+    span = _span(monitors, since, until, time.time() if now is None else now)
+    return _judge(project, model, monitors, span, version)
+
+
+def _judge(
+    project: Project, model: str, monitors: Monitors, span: tuple[datetime, datetime], version: str | int
+) -> Seen:
+    start, end = span
     with Ledger.open(project) as ledger:
         located = locate(project, ledger, model, version)
         champion = located.version if version == ALIAS else _champion(project, ledger, model)

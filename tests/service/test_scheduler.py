@@ -18,10 +18,10 @@ from workbench.digests import Digests
 from workbench.events import RunFinished, RunStarted
 from workbench.ledger import Ledger
 from workbench.ledger_alerts import Window, record
-from workbench.ledger_leases import Process
 from workbench.loading import load_pipeline
 from workbench.monitors import Finding, Monitors, Quality
 from workbench.pipeline import Pipeline
+from workbench.processes import Process
 from workbench.service.asking import look_at
 from workbench.service.clock import Clock
 from workbench.service.scheduler import LEASE, Scheduler

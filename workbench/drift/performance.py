@@ -92,9 +92,7 @@ def intervals(window: Graded) -> dict[str, Interval]:
     found = {}
     for name, each in daily(window).items():
         error = alone(each)
-        reach = error.reach(error.window, LEVEL)
-        highest = np.inf if name == "log_loss" else 1.0
-        found[name] = Interval(each.value, max(0.0, each.value - reach), min(highest, each.value + reach))
+        found[name] = _around(name, each.value, error.reach(error.window, LEVEL))
     return found
 
 
@@ -105,12 +103,17 @@ def judged(table: Graded) -> bool:
 
 def decline(name: str, now: Daily, usual: float, error: Errors, margin: float, level: float) -> Decline:
     """Put together what was found of one metric; `level` is that of the difference's interval."""
-    own, apart = error.reach(error.window, LEVEL), error.reach(error.both, level)
+    apart = error.reach(error.both, level)
     difference = Interval(now.value - usual, now.value - usual - apart, now.value - usual + apart)
     worse = difference.high < -margin if name in HIGHER_IS_BETTER else difference.low > margin
-    highest = np.inf if name == "log_loss" else 1.0
-    interval = Interval(now.value, max(0.0, now.value - own), min(highest, now.value + own))
+    interval = _around(name, now.value, error.reach(error.window, LEVEL))
     return Decline(name, now.value, interval, usual, difference, margin, bool(worse))
+
+
+def _around(name: str, value: float, reach: float) -> Interval:
+    """What lies within `reach` of a metric's value, and can be one."""
+    highest = np.inf if name == "log_loss" else 1.0
+    return Interval(value, max(0.0, value - reach), min(highest, value + reach))
 
 
 def daily(table: Graded) -> dict[str, Daily]:

@@ -25,21 +25,12 @@ def look_at(
     """Decide about a trigger and write down what came of it; the numbers of the requests made."""
     decision = decide(trigger, known, world)
     wanted = list(requests(pipeline, trigger, decision, known, world))
-    if (
-        decision.fire
-        or decision.seen is not None
-        or decision.quarantine
-        or _is_news(ledger, pipeline, trigger, decision)
-    ):
+    # A tick that says nothing new writes nothing.
+    news = decision.reason != known.reason or decision.seen is not None
+    if decision.fire or decision.quarantine or news:
         made = ledger_triggers.record(ledger, pipeline.name, trigger.name, known, decision, wanted, world.now)
         return decision, made or []
     return decision, []
-
-
-def _is_news(ledger: Ledger, pipeline: Pipeline, trigger: Trigger, decision: Decision) -> bool:
-    """Whether the reason is another one than what is on record: a tick that says nothing new writes nothing."""
-    state = ledger_triggers.states(ledger).get((pipeline.name, trigger.name))
-    return state is None or state.reason != decision.reason
 
 
 def requests(

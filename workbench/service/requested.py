@@ -14,10 +14,10 @@ from workbench import ledger_queue as queue
 from workbench.errors import WorkbenchError
 from workbench.events import Event, Listener, RunStarted
 from workbench.ledger import Ledger
-from workbench.ledger_leases import Process
 from workbench.ledger_queue import Request
 from workbench.loading import load_pipeline
 from workbench.plan import Plan, Surroundings, make_plan
+from workbench.processes import Process
 from workbench.run import RunResult, run_plan
 from workbench.service.clock import Clock
 from workbench.settings import Project

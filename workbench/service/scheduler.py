@@ -29,8 +29,8 @@ from workbench import ledger_triggers
 from workbench.digests import Digests
 from workbench.errors import LedgerError, WorkbenchError
 from workbench.ledger import Ledger
-from workbench.ledger_leases import Process
 from workbench.ledger_queue import Request
+from workbench.processes import Process
 from workbench.service.asking import look_at
 from workbench.service.clock import Clock, clock_here
 from workbench.service.jobs import Jobs, due

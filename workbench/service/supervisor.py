@@ -17,20 +17,18 @@ import os
 import selectors
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from workbench.kernels import linux
 from workbench.service.parts import Part
 from workbench.settings import Project
+from workbench.waking import woken_by
 
 FIRST_DELAY, LAST_DELAY = 0.5, 60.0
 """Seconds until a part that ended starts again: twice as many each time, unless it had worked for STEADY seconds."""
@@ -41,6 +39,8 @@ DRAIN = 45.0
 """Seconds that the parts have to end: the server answers what is in hand, runs are put back into the queue."""
 LARGEST_LOG = 20_000_000
 """Bytes; what is older is kept in one more file of that size."""
+
+CAUGHT = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
 Say = Callable[[str], None]
 
@@ -87,7 +87,7 @@ class Supervisor:
     def run(self) -> int:
         """Work until a signal. 0 when every part ended by itself in time, else 1."""
         linux.adopt_orphans()
-        with self._signals():
+        with woken_by(CAUGHT, self._selector, self._signalled):
             while not self._stops:
                 self._look_after()
                 if self._draw is not None:
@@ -203,27 +203,6 @@ class Supervisor:
         """For a signal, of a death too."""
         for key, _ in self._selector.select(seconds):
             key.fileobj.recv(4096)  # type: ignore[union-attr]
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Signals come as bytes on a socket, between other things, and not as exceptions in the middle of them."""
-        woken, waker = socket.socketpair()
-        woken.setblocking(False)
-        waker.setblocking(False)
-        before: dict[int, Any] = {}
-        for caught in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
-            before[caught] = signal.signal(caught, self._signalled)
-        old = signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
-        self._selector.register(woken, selectors.EVENT_READ, None)
-        try:
-            yield
-        finally:
-            signal.set_wakeup_fd(old)
-            for number, handler in before.items():
-                signal.signal(number, handler)
-            self._selector.close()
-            woken.close()
-            waker.close()
 
     def _signalled(self, number: int, frame: object) -> None:
         if number != signal.SIGCHLD:

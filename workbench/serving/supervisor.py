@@ -21,11 +21,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import Any
 
 from workbench.kernels.linux import die_with_parent
 from workbench.kernels.threads import VARIABLES
@@ -33,6 +31,7 @@ from workbench.serving.metrics_folder import forget, metrics_folder
 from workbench.serving.orders import Orders, Report, read_report
 from workbench.serving.shadow_place import ShadowPlace
 from workbench.settings import Project
+from workbench.waking import woken_by
 
 FIRST_DELAY, LAST_DELAY = 0.1, 10.0
 """Seconds until a worker that died starts again: twice as many each time, unless it had listened for STEADY seconds."""
@@ -41,6 +40,8 @@ DRAIN = 30.0
 """Seconds that workers have to answer what is in hand when the server ends."""
 SHADOW_DRAIN = 5.0
 """Seconds that shadows then have to be asked what is left."""
+
+CAUGHT = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 
 Say = Callable[[str], None]
 
@@ -81,7 +82,7 @@ class Supervisor:
 
     def run(self) -> int:
         """Serve until a signal; returns the exit code: 0 when all that was in hand was answered, else 1."""
-        with metrics_folder(self._folder), self._signals():
+        with metrics_folder(self._folder), woken_by(CAUGHT, self._selector, self._signalled):
             for place in self._places:
                 self._start(place)
             failed = False
@@ -236,27 +237,6 @@ class Supervisor:
             if self._stops > in_a_hurry:
                 break
             self._wait(max(0.0, deadline - time.monotonic()))
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Signals come as bytes on a socket, between other things, and not as exceptions in the middle of them."""
-        woken, waker = socket.socketpair()
-        woken.setblocking(False)
-        waker.setblocking(False)
-        before: dict[int, Any] = {}
-        for caught in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
-            before[caught] = signal.signal(caught, self._signalled)
-        old = signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
-        self._selector.register(woken, selectors.EVENT_READ, None)
-        try:
-            yield
-        finally:
-            signal.set_wakeup_fd(old)
-            for number, handler in before.items():
-                signal.signal(number, handler)
-            self._selector.close()
-            woken.close()
-            waker.close()
 
     def _signalled(self, number: int, frame: object) -> None:
         if number != signal.SIGCHLD:

@@ -22,7 +22,7 @@ from dataclasses import replace
 from types import ModuleType
 from typing import Any, NoReturn
 
-from workbench.kernels import linux, threads
+from workbench.kernels import late_debugger, linux, threads
 from workbench.kernels.imports import path_entries
 from workbench.kernels.learn import tell_imports
 from workbench.kernels.wire import Launch, Origin, encode
@@ -122,6 +122,7 @@ def _run_ipykernel(launch: Launch, origin: Origin, owner: socket.socket) -> int:
     if settings is not None:
         # traitlets builds an argument parser out of all traits: 45 ms of a kernel's 150.
         app.parse_command_line = lambda argv: app.update_config(settings)
+    late_debugger.put_off()
     with _only_kernel_modules(origin):
         app.initialize(sys.argv[1:])
     owner.sendall(encode({"ready": os.getpid()}))

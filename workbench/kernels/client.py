@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Self
 
 from workbench.errors import KernelError
-from workbench.kernels import linux, threads
+from workbench.kernels import late_debugger, linux, threads
 from workbench.kernels.wire import KernelExit, Launch, Lines, encode
 
 LONGEST_FOLDER = 80
@@ -247,6 +247,7 @@ def host() -> KernelHost:
     global _default
     with _default_lock:
         if _default is None or _default.owner != os.getpid():
-            _default = KernelHost()
+            # Who has a notebook open may debug it; then the kernel must not have to load the debugger first.
+            _default = KernelHost([late_debugger.NAME])
             atexit.register(_default.close)
         return _default

@@ -15,7 +15,6 @@ from workbench.kernels import linux
 BASE = (
     "ipykernel.kernelapp",
     "ipykernel_launcher",
-    "ipykernel.debugger",
     "IPython.core.completerlib",
     "IPython.core.debugger",
     "IPython.core.debugger_backport",
@@ -27,7 +26,10 @@ BASE = (
     "tornado.platform.asyncio",
     "threadpoolctl",
 )
-"""What every warm kernel needs before its first cell, with what ipykernel would only import later."""
+"""What every warm kernel needs before its first cell, with what ipykernel would only import later.
+
+But for its debugger: see late_debugger.py.
+"""
 
 
 class Imports:

@@ -1,4 +1,4 @@
-"""Alerts: the inbox. What is open, what it stands on, and whom it was told; acknowledging is the command line's."""
+"""Monitoring: the inbox. What is open, what it stands on, and whom it was told; acknowledging is the command line's."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def show_alert(ledger: Ledger, alert: Alert) -> None:
 
 
 project = current_project()
-st.title("Alerts", anchor=False)
+st.title("Monitoring", anchor=False)
 ledger = open_ledger(project)
 every = st.toggle("Also those that are resolved")
 found: list[Alert] = []

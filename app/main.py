@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 from access import admit, show_told
 
+# By file below pages/: title and icon. Emoji: for material icons a browser asks another host for fonts.
 PAGES = {
     "overview": ("Overview", "🧭"),
     "runs": ("Runs", "🏃"),
@@ -14,7 +15,6 @@ PAGES = {
     "serving": ("Serving", "📡"),
     "automation": ("Automation", "⏰"),
 }
-"""By file below pages/: title and icon. Emoji: for material icons a browser asks another host for fonts."""
 
 st.set_page_config(page_title="Workbench", page_icon="🧪", layout="wide")
 admit()

@@ -27,7 +27,7 @@ STEPS = {
 FAILS = "train[algorithm=boosting]"
 FAILING_CELL = 3
 """Position in the executed notebook, from 0."""
-READABLE = 12
+READABLE = 16
 """The newest runs whose executed notebooks are there."""
 
 Row = dict[str, Any]

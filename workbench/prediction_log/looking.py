@@ -17,7 +17,7 @@ from workbench.prediction_log.encoding import Stored
 from workbench.prediction_log.joining import outcomes_of
 from workbench.prediction_log.places import LogFile, Span, current, day_folder, day_of, days, files_in, spans
 from workbench.prediction_log.snapshot import snapshot
-from workbench.prediction_log.tables import KEY, conformed, table_of, unified
+from workbench.prediction_log.tables import INPUT, KEY, conformed, table_of, unified
 from workbench.settings import Project
 
 if TYPE_CHECKING:
@@ -85,6 +85,36 @@ def look(project: Project, model: str, wanted: Wanted, rows: int) -> pa.Table | 
     schema = unified([each.schema for each in found])
     schema = schema.append(pa.field(OUTCOME, pa.string())) if OUTCOME not in schema.names else schema
     return pa.concat_tables([conformed(each.combine_chunks(), schema) for each in found])
+
+
+def most_wrong(table: pa.Table, rows: int) -> pa.Table:
+    """Rows of `look` with an outcome of 0 or 1, those first that were least expected; at most so many."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    known = table.filter(pc.is_in(table.column(OUTCOME), pa.array(["0", "1"])))
+    late = pc.equal(known.column(OUTCOME), "1").to_numpy()
+    said = known.column("probability").to_numpy()
+    return known.take(np.argsort(np.where(late, said, 1 - said), kind="stable")[:rows])
+
+
+def readable(table: pa.Table) -> pa.Table:
+    """Rows of `look` as people read them: what came of each first, then what identifies it, then what was given.
+
+    An id stands for its parts; prefixes are left out where that is clear, and columns without any value altogether.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    rows = table.column("row").cast(pa.string())
+    table = table.append_column("id", pc.binary_join_element_wise(table.column("request"), rows, "-"))
+    first = [OUTCOME, "probability", "came", "id"]
+    others = [name for name in table.schema.names if name.startswith((KEY, INPUT))]
+    names = [name for name in (*first, *others) if table.column(name).null_count < table.num_rows]
+    short = [name.removeprefix(KEY).removeprefix(INPUT) for name in names]
+    shown = [name if short.count(bare) > 1 else bare for name, bare in zip(names, short, strict=True)]
+    return table.select(names).rename_columns(shown)
 
 
 def _tables(project: Project, model: str, wanted: Wanted) -> Iterator[tuple[date, pa.Table]]:

@@ -12,7 +12,8 @@
     ├── LogError              the prediction log cannot be read or written
     ├── TrackingError         MLflow cannot be reached or refuses
     ├── ModelError            a model cannot be saved, loaded or registered
-    └── PromotionError        a version may not become champion, or not by this person, or not any more
+    ├── PromotionError        a version may not become champion, or not by this person, or not any more
+    └── AccessError           somebody may not come in, or not do that
 
 A message says what, where and what to do next; it is shown to people as it is, without a traceback.
 """
@@ -82,6 +83,10 @@ class ModelError(WorkbenchError):
 
 class PromotionError(WorkbenchError):
     """A version may not become champion, or not by this person, or somebody was faster."""
+
+
+class AccessError(WorkbenchError):
+    """Somebody may not come in, or may not do what they asked for."""
 
 
 @dataclass(frozen=True)

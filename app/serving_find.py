@@ -44,7 +44,9 @@ def show_lookup(project: Project, ledger: Ledger) -> None:
     _show_inputs(found, cause)
 
 
-@st.cache_data(max_entries=50, show_spinner="Looking for the rows that it learned from …", hash_funcs={Prediction: repr})
+@st.cache_data(
+    max_entries=50, show_spinner="Looking for the rows that it learned from …", hash_funcs={Prediction: repr}
+)
 def _cause(root: Path, found: Prediction) -> Cause:
     return cause_of(find_project(root), found, NEAREST)
 
@@ -65,7 +67,11 @@ def _show_answer(found: Prediction) -> None:
 
 
 def _show_origin(cause: Cause) -> None:
-    made = f"[run {cause.run}](/runs?run={cause.run}) of {plain(cause.pipeline or '')}" if cause.run else "an unknown run"
+    made = (
+        f"[run {cause.run}](/runs?run={cause.run}) of {plain(cause.pipeline or '')}"
+        if cause.run
+        else "an unknown run"
+    )
     commit = f", commit `{cause.commit[:12]}`" if cause.commit else ""
     st.markdown(f"**Where it comes from**: version {cause.prediction.version} was made by {made}{commit}.")
     if cause.parameters:
@@ -85,14 +91,21 @@ def _show_inputs(found: Prediction, cause: Cause | None) -> None:
     names = [*found.inputs, *([cause.label] if cause and cause.label and similar else [])]
     table: dict[str, list[Any]] = {
         "input": names,
-        "asked": [_shown(found.inputs[name]) if name in found.inputs else _shown(found.outcome) for name in names],
+        "asked": [
+            _shown(found.inputs[name]) if name in found.inputs else _shown(found.outcome) for name in names
+        ],
     }
     for each in similar:
-        table[f"row {each.row:,}, distance {each.distance:.2f}"] = [_shown(each.values.get(name)) for name in names]
+        table[f"row {each.row:,}, distance {each.distance:.2f}"] = [
+            _shown(each.values.get(name)) for name in names
+        ]
     st.dataframe(table, hide_index=True, height=min(38 + 35 * len(names), 560))
     keys = {name: value for name, value in found.keys.items() if value is not None}
     if keys:
-        st.caption("Identified by " + ", ".join(f"{plain(name)} = {plain(str(value))}" for name, value in keys.items()))
+        st.caption(
+            "Identified by "
+            + ", ".join(f"{plain(name)} = {plain(str(value))}" for name, value in keys.items())
+        )
     st.code(f"workbench predictions show {found.id} --open", language="bash")
 
 

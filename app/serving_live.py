@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,9 @@ class Looks:
         try:
             seen = sample(counts.body.decode(), time.time())
         except (ValueError, KeyError) as error:
-            raise WorkbenchError(f"what answers at {self._called.url} is no server of ours: {error}") from error
+            raise WorkbenchError(
+                f"what answers at {self._called.url} is no server of ours: {error}"
+            ) from error
         if self._samples and between(self._samples[-1], seen, next(iter(seen.models), "")) is None:
             self._samples.clear()  # another server counts anew
             self._workers.clear()
@@ -114,7 +117,9 @@ def _show_figures(samples: Sequence[Sample], model: str) -> None:
     serving = " and ".join(f"version {version}" for version in sorted(now.versions)) or "no version"
     places = st.columns(5)
     places[0].metric("Serving", serving, help="By how many workers: see below")
-    places[1].metric("Requests", f"{rates.requests:.1f} /s" if rates else "–", help="Over the last ten seconds")
+    places[1].metric(
+        "Requests", f"{rates.requests:.1f} /s" if rates else "–", help="Over the last ten seconds"
+    )
     places[2].metric("Latency, 50 of 100", _ms(rates and rates.median))
     places[3].metric("Latency, 95 of 100", _ms(rates and rates.p95))
     places[4].metric("Errors", _percent(rates and rates.errors), help="Ended with a status of 500 or more")
@@ -144,7 +149,7 @@ def last_hour(counted: Mapping[int, Mapping[int, int]]) -> go.Figure:
 def latencies(samples: Sequence[Sample], model: str) -> go.Figure:
     """Quantiles since the page was opened, at most ten minutes."""
     figure = chart("since the page was opened (UTC)", "latency (ms)", height=300)
-    pairs = list(zip(samples, samples[SPAN:], strict=False)) or list(zip(samples, samples[1:], strict=False))
+    pairs = list(zip(samples, samples[SPAN:], strict=False)) or list(pairwise(samples))
     found = [(each[1].at, between(*each, model)) for each in pairs]
     at = [datetime.fromtimestamp(moment, UTC).replace(tzinfo=None) for moment, _ in found]
     for place, (name, of) in enumerate((("50 of 100", "median"), ("95", "p95"), ("99", "p99"))):
@@ -157,9 +162,11 @@ def latencies(samples: Sequence[Sample], model: str) -> go.Figure:
 
 def _show_workers(looks: Looks, model: str, versions: Mapping[str, int]) -> None:
     told = [(worker, models[model]) for worker, models in looks.workers() if model in models]
-    st.markdown("**Workers**: " + ", ".join(f"{count} serve version {version}" for version, count in versions.items()))
+    st.markdown(
+        "**Workers**: " + ", ".join(f"{count} serve version {version}" for version, count in versions.items())
+    )
     table = {
-        "worker": [worker for worker, _ in told],
+        "worker": [str(worker) for worker, _ in told],
         "version": [each["version"] for _, each in told],
         "since": [moment(each["since"]) for _, each in told],
         "digest": [str(each["digest"] or "")[:12] for _, each in told],
@@ -169,7 +176,7 @@ def _show_workers(looks: Looks, model: str, versions: Mapping[str, int]) -> None
     }  # fmt: skip
     st.dataframe(table, hide_index=True, column_config={
         "since": st.column_config.DatetimeColumn(format="distance"),
-        "worker": st.column_config.NumberColumn(format="plain", help="Its process; one of them is asked at a time"),
+        "worker": st.column_config.TextColumn(help="Its process; one of them is asked at a time"),
     })  # fmt: skip
 
 

@@ -22,7 +22,9 @@ def show_shadow(project: Project, model: str) -> None:
     note = shadow_note(project, model)
     if note is None:
         return
-    st.subheader(f"👥 Shadow: {f'version {note.version}' if note.version else 'not loaded yet'}", anchor=False)
+    st.subheader(
+        f"👥 Shadow: {f'version {note.version}' if note.version else 'not loaded yet'}", anchor=False
+    )
     _show_note(note)
     try:
         found = _disagreement(project.root, model)
@@ -33,7 +35,9 @@ def show_shadow(project: Project, model: str) -> None:
         st.info("None of its answers is on record yet.", icon="👥")
         return
     figures, picture = st.columns([1, 2])
-    figures.metric("Apart on average", f"{found.mean:.4f}", help="Mean difference of the probabilities, without sign")
+    figures.metric(
+        "Apart on average", f"{found.mean:.4f}", help="Mean difference of the probabilities, without sign"
+    )
     figures.metric("Higher by", f"{found.bias:+.4f}", help="Mean of the shadow's minus the given probability")
     figures.metric(f"Further than {FAR:g} apart", f"{found.far:.1%}", help="Share of the rows")
     figures.caption(f"{found.rows:,} rows that both have answered lately, version {found.shadow}")

@@ -49,7 +49,9 @@ def show_form(project: Project, ledger: Ledger, model: str) -> None:
         st.error(str(error), icon="📦")
         return
     if form is None:
-        st.info(f"Version {marker.version} has no contract, so there is nothing to make a form of.", icon="📦")
+        st.info(
+            f"Version {marker.version} has no contract, so there is nothing to make a form of.", icon="📦"
+        )
         return
     st.caption(
         f"A field for each column that version {form.version} is given; they hold one of its golden requests. The server "
@@ -61,7 +63,9 @@ def show_form(project: Project, ledger: Ledger, model: str) -> None:
             with places[at % ACROSS]:
                 _field(form.contract.column(name), form.example.get(name), model)
         _show_keys(form.contract, model)
-        action("Ask the server", "operator", _asking(project, form, model), key="ask", form=True, type="primary")
+        action(
+            "Ask the server", "operator", _asking(project, form, model), key="ask", form=True, type="primary"
+        )
     asked: tuple[str, Reply] | None = st.session_state.get(REPLY)
     if asked is not None and asked[0] == model:
         _show_reply(asked[1])
@@ -159,6 +163,11 @@ def _show_reply(reply: Reply) -> None:
         with places[2]:
             st.caption("Its id")
             st.code(answer["id"], language=None)
-        st.markdown(f"[Where it comes from](?prediction={answer['id']})")
+        st.button("Where it comes from", on_click=_look_up, args=(answer["id"],))
         for warning in said["warnings"]:
             st.warning(plain(str(warning)), icon="📢")
+
+
+def _look_up(prediction: str) -> None:
+    st.query_params["prediction"] = prediction
+    st.session_state["serving-view"] = "find"

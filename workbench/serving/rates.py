@@ -128,8 +128,7 @@ def _note(told: dict[str, Any], name: str, labels: Mapping[str, str], value: flo
     elif name == "workbench_swaps_total":
         told["swaps"] += value
     elif name == "workbench_shadow_requests_total":
-        outcome = next((text for key, text in labels.items() if key != "model"), "")
-        _add(told["shadowed"], outcome, value)
+        _add(told["shadowed"], labels["result"], value)
     elif name == "workbench_model_info" and value and labels["version"]:
         _add(told["versions"], labels["version"], int(value))
     elif name == "workbench_model_ready":

@@ -24,16 +24,13 @@ def show_drift(found: Sequence[Output]) -> None:
             icon="🧺",
         )
         return
-    places = list(dict.fromkeys(each.place for each in found))
-    several = [place for place in places if sum(each.place == place for each in found) > 1]
-    first_place = (several or places)[0]
-    own = [at for at, each in enumerate(found) if each.place == first_place]
+    own = _alike(found)
     left, right = st.columns(2)
     options = list(range(len(found)))
     before = left.selectbox(
         "Before", options, index=own[-1], format_func=lambda at: named(found[at]), key="before"
     )
-    now = right.selectbox("Now", options, index=own[0] if len(own) > 1 else options[-1 if own[0] == 0 else 0],
+    now = right.selectbox("Now", options, index=own[0],
                           format_func=lambda at: named(found[at]), key="now")  # fmt: skip
     if found[before].file == found[now].file:
         st.info("Choose two that differ.", icon="⚖️")
@@ -44,6 +41,15 @@ def show_drift(found: Sequence[Output]) -> None:
         st.error(str(error), icon="⚖️")
         return
     _show_between(between, f"{found[before].digest}-{found[now].digest}")
+
+
+def _alike(found: Sequence[Output]) -> list[int]:
+    """Versions of one output, of one that others name alike, or any: at least two, the newest first."""
+    for of in (lambda each: each.place, lambda each: each.name, lambda _: ""):
+        for each in found:
+            if len(own := [at for at, other in enumerate(found) if of(other) == of(each)]) > 1:
+                return own
+    return [0, 0]
 
 
 def named(each: Output) -> str:

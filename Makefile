@@ -68,7 +68,7 @@ lab: $(READY) ## JupyterLab with warm kernels on the notebooks, on this machine 
 	@$(RUN)/workbench lab
 
 app: $(READY) ## the app on http://127.0.0.1:8501, on this machine only
-	@WORKBENCH_DOOR=loopback $(RUN)/streamlit run app/main.py --server.address 127.0.0.1 --server.headless true --client.toolbarMode minimal
+	@$(RUN)/workbench app
 
 browser: ## install Debian's chromium for the browser tests (as root)
 	@command -v chromium >/dev/null || { apt-get update -qq && \

@@ -8,31 +8,37 @@ action          a button for one action: drawn disabled for who may not, checked
 
 from __future__ import annotations
 
-import os
+import time
 from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
 
+from workbench.access import Door, actor_of, auth_section, provider_name
 from workbench.errors import AccessError, WorkbenchError
-from workbench.promotion import actor_here
 from workbench.promotion_policy import Actor
-from workbench.settings import find_project
+from workbench.settings import ROLES, find_project
 
-DOOR = "WORKBENCH_DOOR"
-"""How people come in, as `workbench app` decided when it started; without it nobody does."""
-
-_TOLD = "told"
+_door: Door | None = None
+_TOLD, _SINCE = "told", "since"
 
 Action = Callable[[Actor], str]
 """Does something for somebody, and says what came of it. May raise any WorkbenchError."""
 
 
+def open_door(door: Door | None) -> None:
+    """How people come in, for all of this process; until then nobody does. The app's server decides it at its start."""
+    global _door
+    _door = door
+
+
 def current_user() -> Actor:
-    """Who looks, with the roles that `workbench.toml` gives them now. Raises AccessError for who has none."""
-    if os.environ.get(DOOR) != "loopback":
+    """Who looks, with the roles that `workbench.toml` gives them now. Raises AccessError for who is not known."""
+    if _door is None:
         raise AccessError("nobody may come in like this; start the app with: workbench app")
-    return actor_here(find_project())
+    now = time.time()
+    claims: dict[str, Any] = {} if _door.kind == "loopback" else dict(st.user.to_dict())
+    return actor_of(find_project(), _door, claims, st.session_state.setdefault(_SINCE, now), now)
 
 
 def require(role: str) -> Actor:
@@ -57,7 +63,29 @@ def admit() -> None:
         require("viewer")
     except WorkbenchError as error:
         st.error(str(error), icon="🔒")
+        if _door is not None and _door.kind == "oidc":
+            sign_in_or_out()
         st.stop()
+
+
+def sign_in_or_out() -> None:
+    """The buttons of who comes through a provider."""
+    row = st.container(horizontal=True)
+    row.button(
+        "Sign in", on_click=st.login, args=(provider_name(auth_section(find_project())),), key="sign-in"
+    )
+    if st.user.get("is_logged_in"):
+        row.button("Sign out", on_click=st.logout, key="sign-out")
+
+
+def show_user() -> None:
+    """Who looks, in a line at the page's end."""
+    actor = current_user()
+    highest = next((role for role in reversed(ROLES) if role in actor.roles), "nobody")
+    row = st.container(horizontal=True, vertical_alignment="center")
+    row.caption(f"{actor.name.replace('$', chr(92) + '$')} · {highest}")
+    if _door is not None and _door.kind == "oidc":
+        row.button("Sign out", on_click=st.logout, key="sign-out", type="tertiary")
 
 
 def action(

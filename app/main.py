@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import streamlit as st
-from access import admit, show_told
+from access import admit, show_told, show_user
 
 # By file below pages/: title and icon. Emoji: for material icons a browser asks another host for fonts.
 PAGES = {
@@ -17,6 +17,7 @@ PAGES = {
 }
 
 st.set_page_config(page_title="Workbench", page_icon="🧪", layout="wide")
+st.html("<style>.stMainBlockContainer { padding-top: 4.5rem }</style>")
 admit()
 page = st.navigation(
     [
@@ -27,3 +28,4 @@ page = st.navigation(
 )
 show_told()
 page.run()
+show_user()

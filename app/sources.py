@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import streamlit as st
+from access import admit
 
 from workbench.errors import WorkbenchError
 from workbench.ledger import Ledger, Run, alive
@@ -24,7 +25,8 @@ HARMLESS_TAGS = {
 
 
 def current_project() -> Project:
-    """The project that the app was started in; the page ends with the reason when there is none."""
+    """The project that the app was started in; the page ends with the reason when there is none, or for who may not look."""
+    admit()
     try:
         return find_project()
     except WorkbenchError as error:

@@ -26,7 +26,7 @@ from workbench.trail import Entry, live_during
 
 pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning")
 
-ADA = Actor("ada", frozenset(ROLES[:3]))
+ADA = Actor("ada", frozenset(ROLES))
 OPERATOR = Actor("omar", frozenset(ROLES[:2]))
 
 

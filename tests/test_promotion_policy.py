@@ -74,15 +74,15 @@ def test_each_policy_wants_its_people(
     ],
 )
 def test_each_objection_can_be_overridden_and_is_kept(given: Verdict | None, objection: str) -> None:
-    approver = person("ada", "approver")
-    refused = may_promote("manual", Asked(2, approver, "because"), given, "eve", NOW)
+    admin = person("ada", "admin")
+    refused = may_promote("manual", Asked(2, admin, "because"), given, "eve", NOW)
     assert not refused.allowed
     assert objection in refused.reasons[0]
-    overridden = may_promote("manual", Asked(2, approver, "because", override=True), given, "eve", NOW)
+    overridden = may_promote("manual", Asked(2, admin, "because", override=True), given, "eve", NOW)
     assert (overridden.allowed, overridden.overridden) == (True, refused.reasons)
     for asked in (
-        Asked(2, approver, " ", override=True),
-        Asked(2, person("ada", "operator"), "because", override=True),
+        Asked(2, admin, " ", override=True),
+        Asked(2, person("ada", "approver"), "because", override=True),
     ):
         decision = may_promote("auto", asked, given, "eve", NOW)
         assert not decision.allowed

@@ -84,6 +84,8 @@ class Watched:
     """Metrics of all rows as they probably are, from the answers alone."""
     coverage: Coverage | None = None
     """Which answers have an outcome."""
+    counts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Rows of the window in the reference's bins, by column, the answers among them; the last one counts what is missing."""
 
     @property
     def drifted(self) -> tuple[str, ...]:
@@ -119,6 +121,7 @@ class Watched:
             "level": asdict(self.level) if self.level else None,
             "estimates": {name: each.as_dict() for name, each in self.estimates.items()},
             "coverage": self.coverage.as_dict() if self.coverage else None,
+            "counts": {name: list(each) for name, each in self.counts.items()},
         }
 
 
@@ -166,6 +169,7 @@ def watch(
         _answer(known.answers, window, days),
         limits,
         window.outcomes.rows if window.outcomes else 0,
+        counts={name: tuple(window.sketch.total(name).tolist()) for name in window.sketch.counts},
         **_judged(window, known, margins),
     )
 

@@ -60,8 +60,8 @@ def may_promote(
         return Decision(True)
     if not asked.override:
         return Decision(False, found)
-    if "approver" not in asked.actor.roles:
-        return Decision(False, (f"'{asked.actor.name}' may not override: it needs the role approver", *found))
+    if "admin" not in asked.actor.roles:
+        return Decision(False, (f"'{asked.actor.name}' may not override: it needs the role admin", *found))
     if not asked.reason.strip():
         return Decision(False, ("an override needs a reason", *found))
     return Decision(True, (), found)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_network
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -45,6 +46,9 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "server": True, "app": True, "mlflow": True, "app_port": 8501, "mlflow_port": 5000, "runs": 1,
         "check_every": "5s",
     },
+    "app": {
+        "host": "127.0.0.1", "hosts": (), "user_header": "", "groups_header": "", "proxies": (), "session": "8h",
+    },
     "notify": {"urls": ()},
 }  # fmt: skip
 """Every section and key of `workbench.toml` with its default; an empty URL means: inside the project.
@@ -57,6 +61,9 @@ POLICIES = ("auto", "manual", "two-person")
 
 ROLES = ("viewer", "operator", "approver", "admin")
 """What a person may do, in rising order: each role includes those before it."""
+
+GROUP = "group:"
+"""Before the name of a group that has a role."""
 
 DURABILITIES = ("durable", "async")
 """When a prediction is answered: once it is on disk, or before."""
@@ -89,8 +96,25 @@ class ServiceSettings:
     """Seconds between two looks at triggers and queue."""
 
 
+@dataclass(frozen=True)
+class AppSettings:
+    """Where `workbench app` listens, and who may come in; its port is `service.app_port`."""
+
+    host: str = "127.0.0.1"
+    hosts: tuple[str, ...] = ()
+    """Names under which others reach it."""
+    user_header: str = ""
+    """The header in which a reverse proxy names who asks; empty: there is none."""
+    groups_header: str = ""
+    """And their groups, separated by commas."""
+    proxies: tuple[str, ...] = ()
+    """Addresses and networks of proxies that are believed."""
+    session: float = 8 * 3600.0
+    """Seconds after which somebody has to sign in anew."""
+
+
 _AMOUNTS = {"output_budget": "size", "max_body": "size"} | dict.fromkeys(
-    ("kernel_start_timeout", "timeout", "read_timeout", "compact_every", "check_every"), "duration"
+    ("kernel_start_timeout", "timeout", "read_timeout", "compact_every", "check_every", "session"), "duration"
 )
 """Keys whose values are sizes or durations, both of more than nothing."""
 
@@ -157,6 +181,7 @@ class Project:
     canary: CanaryLimits = field(default_factory=CanaryLimits)
     predictions: Predictions = Predictions()
     service: ServiceSettings = ServiceSettings()
+    app: AppSettings = AppSettings()
     notify: tuple[str, ...] = field(default=(), repr=False)
     """URLs of apprise that alerts are told to, in which `${NAME}` stands for an environment variable. They hold secrets."""
     state_folder: str = STATE
@@ -186,12 +211,24 @@ class Project:
         """One of POLICIES: how versions of that model are promoted."""
         return self.policies.get(model) or self.policies.get("") or str(DEFAULTS["models"]["policy"])
 
-    def roles_of(self, person: str) -> frozenset[str]:
-        """The person's roles, lower ones included; all of them where no roles are set."""
+    def roles_of(self, person: str, groups: Iterable[str] = ()) -> frozenset[str]:
+        """The person's roles, lower ones included; all of them where no roles are set.
+
+        A person may be named by any of their groups, as `group:reviewers`; addresses are the same in capitals.
+        """
         if not self.roles:
             return frozenset(ROLES)
+        known = {f"{GROUP}{group}" for group in groups}
+        if not person.startswith(GROUP):  # who calls themselves so is in no group for that
+            known.add(person.casefold() if "@" in person else person)
         highest = max(
-            (ROLES.index(role) for role, people in self.roles.items() if person in people), default=-1
+            (
+                ROLES.index(role)
+                for role, people in self.roles.items()
+                if known
+                & {name.casefold() if "@" in name and not name.startswith(GROUP) else name for name in people}
+            ),
+            default=-1,
         )
         return frozenset(ROLES[: highest + 1])
 
@@ -303,6 +340,7 @@ def read_project(root: Path) -> Project:
         canary=CanaryLimits(**values["canary"]),
         predictions=_predictions(values["predictions"]),
         service=_service(values["service"]),
+        app=_app(values["app"]),
         notify=tuple(values["notify"]["urls"]),
     )
     elsewhere = os.environ.get(STATE_VARIABLE, STATE)
@@ -370,6 +408,11 @@ def _service(values: Mapping[str, Any]) -> ServiceSettings:
     return ServiceSettings(**{**values, "check_every": parse_duration(values["check_every"])})
 
 
+def _app(values: Mapping[str, Any]) -> AppSettings:
+    listed = {key: tuple(values[key]) for key in ("hosts", "proxies")}
+    return AppSettings(**{**values, **listed, "session": parse_duration(values["session"])})
+
+
 def _amount(key: str, value: str | float) -> float:
     return parse_size(value) if _AMOUNTS[key] == "size" else parse_duration(value)
 
@@ -389,9 +432,9 @@ def _check(section: str, key: str, value: object) -> str | None:
     known = DEFAULTS[section]
     if key not in known:
         return f"unknown key{did_you_mean(key, known)}"
-    if section == "roles" or key == "hosts":
+    if section == "roles" or key in ("hosts", "proxies"):
         if isinstance(value, list) and all(isinstance(name, str) and name for name in value):
-            return None
+            return _check_networks(value) if key == "proxies" else None
         return f'{value!r} is not a list of names; expected such as ["ada", "grace"]'
     if section == "notify":
         return _check_urls(value)
@@ -416,6 +459,8 @@ def _check(section: str, key: str, value: object) -> str | None:
         return _check_canary(key, value)
     if section == "service":
         return _check_service(key, value)
+    if section == "app":
+        return _check_app(key, value)
     if key == "name" and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", str(value)):
         return f"'{value}' is not a project's name; expected letters, digits, '.', '_' and '-'"
     return None
@@ -448,6 +493,23 @@ def _check_service(key: str, value: Any) -> str | None:
     if key in ("app_port", "mlflow_port") and not 0 < value <= 65_535:
         return f"{value} is not a port; expected 1 to 65535"
     return "0 would run nothing; expected 1 or more" if key == "runs" and value == 0 else None
+
+
+def _check_app(key: str, value: Any) -> str | None:
+    if key == "host" and not value:
+        return "'' is not an address; expected such as 127.0.0.1"
+    if key.endswith("_header") and value and not re.fullmatch(r"[A-Za-z0-9-]+", value):
+        return f"'{value}' is not the name of a header; expected such as X-Forwarded-Email"
+    return None
+
+
+def _check_networks(values: Iterable[str]) -> str | None:
+    for value in values:
+        try:
+            ip_network(value, strict=False)
+        except ValueError:
+            return f"'{value}' is neither an address nor a network; expected such as 10.0.0.5 or 10.0.0.0/24"
+    return None
 
 
 def _check_canary(key: str, value: Any) -> str | None:

@@ -1,63 +1,89 @@
-"""Monitoring: the inbox. What is open, what it stands on, and whom it was told; acknowledging is the command line's."""
+"""Monitoring: windows over time and what was found in each; alerts; what replays say of training again."""
 
 from __future__ import annotations
 
 import streamlit as st
-from drawing import moment
+from monitoring_alerts import show_alerts
+from monitoring_replays import show_replays
+from monitoring_window import show_window
+from monitoring_windows import SIGNS, show_windows, windows_of
 from sources import current_project, open_ledger
 
-from workbench import ledger_alerts, ledger_notices
+from workbench import ledger_alerts
 from workbench.alerts import Alert
+from workbench.errors import WorkbenchError
 from workbench.ledger import Ledger
+from workbench.ledger_windows import watched_models
+from workbench.settings import Project
 
-SIGNS = {"critical": "🔴", "warning": "🟠"}
-
-
-def show_list(alerts: list[Alert]) -> None:
-    columns = {name: st.column_config.DatetimeColumn(format="distance") for name in ("opened", "changed")}
-    table = {
-        "": [SIGNS[each.severity] if each.state != "resolved" else "🟢" for each in alerts],
-        "id": [each.id for each in alerts],
-        "model": [each.model for each in alerts],
-        "monitor": [each.monitor for each in alerts],
-        "what": [each.title for each in alerts],
-        "state": [each.state for each in alerts],
-        "knows": [each.acknowledged_by or "" for each in alerts],
-        "opened": [moment(each.opened) for each in alerts],
-        "changed": [moment(each.changed) for each in alerts],
-    }
-    st.dataframe(table, hide_index=True, column_config=columns)
+START = (
+    "Nothing is watched yet. A model's monitors stand in its pipeline file; then: `workbench monitor MODEL`"
+)
 
 
-def show_alert(ledger: Ledger, alert: Alert) -> None:
-    st.subheader(f"Alert {alert.id}: {alert.severity}, {alert.state}", anchor=False)
-    st.markdown(alert.title.replace("$", "\\$"))
-    if alert.state == "open":
-        st.code(f"workbench alerts ack {alert.id}", language="bash")
-    with st.expander("What it stands on"):
-        st.json(dict(alert.content))
-    if told := ledger_notices.notices(ledger, alert=alert.id):
-        st.dataframe(
-            {
-                "event": [each.event for each in told],
-                "channel": [each.channel for each in told],
-                "state": [each.state for each in told],
-                "at": [moment(each.finished) for each in told],
-            },
-            hide_index=True,
-        )
+def choose_model(models: list[str]) -> str:
+    """The one in the address, else the first."""
+    asked = st.query_params.get("model")
+    st.session_state.setdefault("model", asked if asked in models else models[0])
+    if len(models) > 1:
+        st.pills("Model", models, key="model", required=True)
+    return str(st.session_state["model"])
+
+
+def show_state(open_ones: list[Alert]) -> None:
+    """In one line: is anything wrong?"""
+    worst = open_ones[0].severity if open_ones else None
+    waiting = sum(each.state == "open" for each in open_ones)
+    said = (
+        f"{len(open_ones)} open alerts, {waiting} that nobody has acknowledged"
+        if open_ones
+        else "No open alert"
+    )
+    st.markdown(f"{SIGNS[worst]} **{said}**")
+
+
+def show_over_time(project: Project, ledger: Ledger, model: str) -> None:
+    known = windows_of(ledger, model)
+    if not known:
+        st.info(f"No window was looked at yet: `workbench monitor {model}`", icon="🔭")
+        return
+    ids = {each.id for each in known}
+    asked = st.query_params.get("window", "")
+    chosen = int(asked) if asked.isdigit() and int(asked) in ids else known[-1].id
+    show_windows(project.root, known, chosen)
+    show_window(project, ledger, chosen)
+
+
+def show(project: Project, ledger: Ledger) -> None:
+    models = watched_models(ledger)
+    if not models:
+        st.info(START, icon="🔭")
+        return
+    model = choose_model(models)
+    open_ones = ledger_alerts.open_alerts(ledger, model)
+    show_state(open_ones)
+    names = {"windows": "Windows", "alerts": f"Alerts ({len(open_ones)})", "replays": "Replays and age"}
+    if "view" not in st.session_state:
+        asked = st.query_params.get("view", "alerts" if "alert" in st.query_params else "windows")
+        st.session_state["view"] = asked if asked in names else "windows"
+    view = st.segmented_control(
+        "View", list(names), format_func=names.get, key="view", label_visibility="collapsed"
+    )
+    if view == "alerts":
+        show_alerts(project, ledger, model, open_ones)
+    elif view == "replays":
+        show_replays(project, model)
+    else:
+        show_over_time(project, ledger, model)
 
 
 project = current_project()
 st.title("Monitoring", anchor=False)
-ledger = open_ledger(project)
-every = st.toggle("Also those that are resolved")
-found: list[Alert] = []
-if ledger is not None:
-    found = ledger_alerts.alerts(ledger, limit=200) if every else ledger_alerts.open_alerts(ledger)
-if ledger is None or not found:
-    st.info("No alert. `workbench monitor MODEL` looks at what a model was asked lately", icon="🌤️")
-    st.stop()
-show_list(found)
-chosen = st.selectbox("Look at", found, format_func=lambda each: f"{each.id}: {each.title}")
-show_alert(ledger, chosen)
+try:
+    ledger = open_ledger(project)
+    if ledger is None:
+        st.info(START, icon="🔭")
+    else:
+        show(project, ledger)
+except WorkbenchError as error:
+    st.error(str(error), icon="🔴")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from workbench.access import Door
+
 if TYPE_CHECKING:
     from streamlit.testing.v1 import AppTest
 
@@ -22,7 +24,9 @@ OpenApp = Callable[..., "AppTest"]
 def app_folder(monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the app's modules are imported from: `from charts import …` works inside of the test."""
     monkeypatch.syspath_prepend(str(MAIN.parent))
-    monkeypatch.setenv("WORKBENCH_DOOR", "loopback")
+    import access
+
+    monkeypatch.setattr(access, "_door", Door("loopback"))
     return MAIN.parent
 
 

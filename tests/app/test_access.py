@@ -61,7 +61,7 @@ def test_without_its_command_nobody_comes_in(
 ) -> None:
     from streamlit.testing.v1 import AppTest
 
-    monkeypatch.delenv("WORKBENCH_DOOR")
+    monkeypatch.setattr("access._door", None)
     app = AppTest.from_string(PAGE).run()
     assert "start the app with: workbench app" in text_of(app)
     assert not app.button

@@ -36,7 +36,7 @@ def ran(project: Project, write_notebook: Callable[..., Path], write_pipeline: A
     return project
 
 
-def test_an_empty_project_says_what_to_do(open_app: OpenApp) -> None:
+def test_an_empty_project_says_what_to_do(project: Project, open_app: OpenApp) -> None:
     app = open_app("runs")
     assert "Nothing has run yet" in text_of(app)
     app.switch_page("pages/models.py").run()

@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Literal
 
 import psutil
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect
 
 from workbench.settings import Project
 
-from .lab_page import PATIENCE, _free_port, chromium, wait_until
+from .lab_page import PATIENCE, chromium, free_port, wait_until
 
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
+HERE = Path(__file__).parents[2] / "app"
 WIDTHS = (1280, 1920)
 
 
@@ -40,33 +40,21 @@ class App:
 
 
 @contextlib.contextmanager
-def started(project: Project, **environment: str) -> Iterator[App]:
-    """The app of this repository in a project, on a free port of loopback."""
-    port = _free_port()
-    env = {
-        **os.environ,
-        "WORKBENCH_DOOR": "loopback",
-        "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false",
-        **environment,
-    }
-    options = ("--server.address", "127.0.0.1", "--server.port", str(port), "--server.headless", "true")
-    command = [
-        sys.executable,
-        "-m",
-        "streamlit",
-        "run",
-        str(MAIN),
-        *options,
-        "--client.toolbarMode",
-        "minimal",
-    ]
-    log = project.root / "app.log"
+def started(project: Project, *options: str, port: int | None = None, **environment: str) -> Iterator[App]:
+    """The app of this repository in a project, on a free port of loopback: `workbench app`."""
+    if not (project.root / "app").exists():
+        (project.root / "app").symlink_to(HERE)
+    port = port or free_port()
+    command = [sys.executable, "-P", "-m", "workbench", "app", "--port", str(port), *options]
+    log = project.state / "app.log"
+    log.parent.mkdir(exist_ok=True)
     with (
         log.open("w") as said,
         subprocess.Popen(
-            command, cwd=project.root, env=env, stdin=subprocess.DEVNULL, stdout=said, stderr=said
+            command, cwd=project.root, env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL, stdout=said, stderr=said,
         ) as server,
-    ):
+    ):  # fmt: skip
         try:
             url = f"http://127.0.0.1:{port}"
             wait_until(lambda: server.poll() is not None or _answers(url))
@@ -83,10 +71,13 @@ class AppPage:
 
     def __init__(self, page: Page, app: App) -> None:
         self.page, self.app = page, app
+        self.complaints: list[str] = []
+        """What the browser complained of, such as a script that the content policy stopped."""
         self.asked: list[str] = []
         """Addresses on other hosts that the browser asked for: there must be none."""
         page.set_default_timeout(PATIENCE * 1000)
         page.on("request", self._note)
+        page.on("console", self._hear)
 
     def _note(self, request: object) -> None:
         url = str(getattr(request, "url", ""))
@@ -94,6 +85,11 @@ class AppPage:
             (self.app.url, self.app.url.replace("http", "ws", 1), "data:", "blob:", "about:")
         ):
             self.asked.append(url)
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        # Where the server's address ends, Streamlit's page finds out by asking below each part of its own.
+        if message.type == "error" and "/_stcore/" not in message.location.get("url", ""):
+            self.complaints.append(message.text)
 
     def goto_page(self, title: str, query: str = "") -> None:
         """Open a page by its title, such as `Runs`, and wait for it."""
@@ -111,7 +107,8 @@ class AppPage:
         expect(
             self.page.locator("[data-testid='stApp'][data-test-script-state='notRunning']")
         ).to_be_attached()
-        expect(self.page.locator("[data-stale='true']")).to_have_count(0)
+        for unfinished in ("[data-stale='true']", "[data-testid='stSkeleton']"):
+            expect(self.page.locator(unfinished)).to_have_count(0)
 
     def press(self, name: str | re.Pattern[str]) -> None:
         """Press the only button of that name."""

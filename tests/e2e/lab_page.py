@@ -58,7 +58,7 @@ def lab(folder: Path, *options: str) -> Iterator[Lab]:
     (project / "workbench.toml").write_text('[project]\nname = "lab"\n\n[mlflow]\nenabled = false\n')
     env = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "IPYTHON"))}
     env |= {"HOME": str(home), "JUPYTER_TOKEN": TOKEN}
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "workbench", "lab", "--no-browser", "--port", str(port), *options]
     with (
         (folder / "log").open("w") as log,
@@ -147,7 +147,8 @@ def wait_until(condition: Callable[[], object], patience: float = PATIENCE) -> N
         time.sleep(0.02)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

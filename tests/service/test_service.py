@@ -106,7 +106,7 @@ def test_bad_configuration_is_refused_before_anything_starts(
     said = capsys.readouterr().err
     assert "wrong.yaml:5: triggers.0.schedule: '61 * * * *' has no valid minute" in said
     assert "called.yaml: pipeline: 'otherwise' is not found by its name later on" in said
-    assert "service.app: there is no app in this project ('app/main.py'); leave it out: --no-app" in said
+    assert "service.app: there is no app in this project ('app/server.py'); leave it out: --no-app" in said
     assert "service.mlflow: MLflow is switched off" in said
     assert f"service.mlflow_port: {port} is the port of app as well" in said
     assert f"service.app_port: cannot listen on 127.0.0.1:{port}" in said

@@ -18,6 +18,7 @@ _MODULES = {
     "models": "models",
     "score": "score",
     "serve": "serve",
+    "app": "app",
     "up": "up",
     "queue": "queue",
     "triggers": "triggers",

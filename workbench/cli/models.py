@@ -148,7 +148,7 @@ def _replacing(option: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("model")
 @click.argument("version", type=int)
 @click.option("--reason", default="", metavar="TEXT", help="Why; kept in the audit trail.")
-@click.option("--override", is_flag=True, help="Against the verdict: needs the role approver and a reason.")
+@click.option("--override", is_flag=True, help="Against the verdict: needs the role admin and a reason.")
 @_replacing
 def promote(model: str, version: int, reason: str, override: bool, replacing: int | None) -> int:
     """Make a version champion: the one that serves."""

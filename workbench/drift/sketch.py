@@ -97,6 +97,11 @@ class Sketch:
             {name: joined(held, lambda each, name=name: each.sums[name]) for name, held in self.sums.items()},
         )
 
+    def total(self, name: str) -> Counts:
+        """(slots,): rows of a column by its bins, of all days."""
+        found: Counts = self.counts[name].sum(axis=0)
+        return found
+
     def between(self, since: str, until: str) -> Sketch:
         """The days from `since` up to, not including, `until` (ISO dates)."""
         chosen = np.array([since <= day < until for day in self.days], dtype=bool)

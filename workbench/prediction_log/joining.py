@@ -63,20 +63,20 @@ class Outcomes:
         return np.where(known & (self._codes[places] == codes), places, -1)
 
 
-def outcomes_of(folder: Path) -> Outcomes:
-    """Those of a day's predictions."""
-    return Outcomes(all_outcomes(folder))
+def outcomes_of(folder: Path, mine: Any = None) -> Outcomes:
+    """Those of a day's predictions, or of those of them that Arrow's expression `mine` is true of."""
+    return Outcomes(all_outcomes(folder, mine))
 
 
-def all_outcomes(folder: Path) -> pa.Table:
-    """Every outcome that came for a day's predictions, in the order in which they came."""
+def all_outcomes(folder: Path, mine: Any = None) -> pa.Table:
+    """Every outcome that came for a day's predictions, or some of them, in the order in which they came."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     tables = []
     for file in current(files_in(folder), "outcomes"):
         try:
-            tables.append(pq.read_table(file.path))
+            tables.append(pq.read_table(file.path, filters=mine))
         except FileNotFoundError:  # retention was faster
             continue
     schema = outcome_schema(table.schema for table in tables)

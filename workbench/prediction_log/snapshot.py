@@ -65,6 +65,11 @@ class Snapshot:
         where = f"{self._of(model)} AND came >= ? AND came < ? ORDER BY sequence"
         yield from map(stored, self._connection.execute(f"{SELECT} WHERE {where}", (since, until)))
 
+    def newest(self, model: str, most: int) -> Iterator[Stored]:
+        """The last `most` entries of a model, the newest first."""
+        query = f"{SELECT} WHERE {self._of(model)} ORDER BY sequence DESC LIMIT ?"
+        yield from map(stored, self._connection.execute(query, (most,)))
+
     def days(self, model: str) -> set[date]:
         """UTC days on which a model's entries came."""
         query = "SELECT DISTINCT CAST(came / 86400 AS INTEGER) FROM entries WHERE "

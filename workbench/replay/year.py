@@ -28,6 +28,7 @@ from workbench.replay.journal import Journal, read_journal
 from workbench.replay.months import parameters
 from workbench.replay.outcomes import Outcomes, read_outcomes
 from workbench.replay.place import FOLDER, Place, Training, place_of, start_anew, take_over
+from workbench.replay.results import keep
 from workbench.settings import STATE, Project
 
 
@@ -80,7 +81,9 @@ def replay(
             raise WorkbenchError(busy) from None
         stack.enter_context(_environment_kept())
         executor = stack.enter_context(LocalExecutor([KERNEL], excluded=[project.root]))
-        return _Year(asked, pipeline, scenario, Training(executor, listener), say).lived()
+        found = _Year(asked, pipeline, scenario, Training(executor, listener), say).lived()
+        keep(project, found.pipeline, found.as_dict())
+        return found
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
+from workbench.access import auth_section, door_of
 from workbench.champions import champion_markers
 from workbench.errors import BadInput, Problem, SpecError
 from workbench.loading import load_pipeline
@@ -23,7 +24,7 @@ PACKAGES = {
 }
 """By part: the extra of ours that brings them, and what must be there."""
 
-APP = Path("app", "main.py")
+APP = Path("app", "server.py")
 
 
 @dataclass(frozen=True)
@@ -53,17 +54,20 @@ def parts(project: Project) -> list[Part]:
             Part("server", command, f"http://{host}:{project.serve.port}", serves=lambda: served(project))
         )
     if service.app:
-        port = str(service.app_port)
-        options = ("--server.address", "127.0.0.1", "--server.port", port, "--server.headless", "true")
-        quiet = ("--client.toolbarMode", "minimal", "--browser.gatherUsageStats", "false")
-        command = (*python, "streamlit", "run", str(project.root / APP), *options, *quiet)
-        found.append(Part("app", command, f"http://127.0.0.1:{port}", guarded=True))
+        shown = f"[{project.app.host}]" if ":" in project.app.host else project.app.host
+        found.append(Part("app", app_command(project), f"http://{shown}:{service.app_port}", guarded=True))
     if service.mlflow:
         port = str(service.mlflow_port)
         command = (*python, "workbench", "mlflow", "--port", port)
         found.append(Part("mlflow", command, f"http://127.0.0.1:{port}", guarded=True))
     folder = project.state / "service"
     return [replace(part, log=folder / f"{part.name}.log") for part in found]
+
+
+def app_command(project: Project, host: str | None = None, port: int | None = None) -> tuple[str, ...]:
+    """What starts the app; where it listens is the settings' unless it is said."""
+    where = (host or project.app.host, str(port or project.service.app_port))
+    return sys.executable, str(project.root / APP), *where
 
 
 def served(project: Project) -> frozenset[str]:
@@ -84,6 +88,8 @@ def refuse_bad_configuration(project: Project, chosen: list[Part]) -> list[Pipel
         raise SpecError(problems)
     if any(part.name == "server" for part in chosen):
         refuse_open_door(project, project.serve)
+    if any(part.name == "app" for part in chosen):
+        door_of(project, project.app.host, auth_section(project))
     return pipelines
 
 
@@ -115,7 +121,7 @@ def _ports(project: Project, chosen: list[Part]) -> list[Problem]:
     """Ports that are taken, by others or by two of the parts."""
     places = {
         "server": (project.serve.host, project.serve.port, "serve.port"),
-        "app": ("127.0.0.1", project.service.app_port, "service.app_port"),
+        "app": (project.app.host, project.service.app_port, "service.app_port"),
         "mlflow": ("127.0.0.1", project.service.mlflow_port, "service.mlflow_port"),
     }
     problems, seen = [], dict[int, str]()

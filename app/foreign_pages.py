@@ -29,7 +29,8 @@ OUTER = """\
 """
 
 BESIDE_POLICIES = re.compile(
-    r"<(?:meta|link|base|i?frame|frameset|fencedframe|portal|object|embed|applet|form|area)\b[^>]*>?", re.IGNORECASE
+    r"<(?:meta|link|base|i?frame|frameset|fencedframe|portal|object|embed|applet|form|area)\b[^>]*>?",
+    re.IGNORECASE,
 )
 """Elements for which a browser opens a connection before it asks whether it may: no policy covers that."""
 

@@ -28,8 +28,15 @@ OUTER = """\
 </head><body><iframe sandbox="" referrerpolicy="no-referrer" title="{title}" srcdoc="{page}"></iframe></body></html>
 """
 
-BESIDE_POLICIES = re.compile(r"<(?:link|meta|base)\b[^>]*>?", re.IGNORECASE)
-"""Elements that no policy covers wholly: a link that only has a connection opened, a page that is to be another soon."""
+BESIDE_POLICIES = re.compile(
+    r"<(?:meta|link|base|i?frame|frameset|fencedframe|portal|object|embed|applet|form|area)\b[^>]*>?",
+    re.IGNORECASE,
+)
+"""Elements for which a browser opens a connection before it asks whether it may: no policy covers that."""
+
+LINK = re.compile(r"<a\b([^>]*)>?", re.IGNORECASE)
+INSIDE = re.compile(r"""(?:\s+(?:class|id|name|title)="[\w .:,-]*"|\s+href="#[\w.:-]*")*\s*""")
+"""The attributes of a link that stays on its page."""
 
 
 def show_page(page: str | Path, height: int, *, title: str = "page") -> None:
@@ -52,5 +59,9 @@ def caged(page: str, title: str = "page") -> str:
 
 
 def inert(page: str) -> str:
-    """A page without the elements that act before any policy is asked. A blank takes their place, so that none is made of two."""
-    return BESIDE_POLICIES.sub(" ", page)
+    """A page without what acts beside any policy. A blank takes the place of an element, so that none is made of two."""
+    return LINK.sub(_kept, BESIDE_POLICIES.sub(" ", page))
+
+
+def _kept(link: re.Match[str]) -> str:
+    return link[0] if INSIDE.fullmatch(link[1]) and link[0].endswith(">") else "<span>"

@@ -68,6 +68,16 @@ def ask(
     return request(ledger, number)
 
 
+def again(ledger: Ledger, number: int, by: str, now: float) -> Request:
+    """Ask once more for what was asked for, now as a person. Raises BadInput while the request has not ended."""
+    before = request(ledger, number)
+    if before.state in OPEN:
+        raise BadInput(
+            f"request {number} has not ended: it is {before.state}; see: workbench queue show {number}"
+        )
+    return ask(ledger, before.pipeline, before.parameters, by, now, {"again": number})
+
+
 def insert(
     connection: sa.Connection,
     pipeline: str,

@@ -1,8 +1,38 @@
-"""Automation: for now, where the terminal shows it."""
+"""Automation: what runs pipelines by itself, when it is due, why it fired or did not, and the queue."""
 
 from __future__ import annotations
 
 import streamlit as st
+from automation_triggers import show_list, show_trigger
+from runs_asking import show_queue
+from sources import current_project, open_ledger
 
+from workbench.automation import read_pipelines, standings
+from workbench.errors import LedgerError
+from workbench.service.clock import clock_here
+
+project = current_project()
 st.title("Automation", anchor=False)
-st.info("Not in the app yet; in the terminal: `workbench triggers`", icon="🚧")
+pipelines, problems = read_pipelines(project)
+for problem in problems:
+    st.warning(str(problem), icon="📄")
+try:
+    ledger = open_ledger(project)
+    if ledger is None:
+        st.info("No service has worked here yet; start it with `workbench up`", icon="💤")
+    else:
+        st.subheader("Queue", anchor=False)
+        st.fragment(show_queue, run_every=2.0)(ledger, "automation")
+    found = standings(ledger, pipelines, clock_here().now())
+    if not found:
+        st.info(
+            "No pipeline has triggers. They stand in its file, as in docs/automation.md: `triggers: [{staleness: 30d}]`",
+            icon="🌱",
+        )
+        st.stop()
+    st.subheader("Triggers", anchor=False)
+    chosen = show_list(found)
+    if ledger is not None:
+        show_trigger(ledger, chosen)
+except LedgerError as error:
+    st.error(str(error), icon="🔴")

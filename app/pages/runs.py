@@ -1,129 +1,94 @@
-"""Runs: what ran, why, how long, what failed, and the executed notebooks."""
+"""Runs: what ran, why, how long, what failed; the executed notebooks; and to ask for another one."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import streamlit as st
-from drawing import SIGNS, counted, duration, megabytes, moment, sign, timeline
-from sources import current_project, notebook_page, open_ledger, state_of
+from charts import show
+from drawing import timeline
+from runs_asking import (
+    came_from,
+    follow,
+    pipeline_of,
+    service_is_up,
+    show_buttons,
+    show_form,
+    show_queue,
+)
+from runs_graph import graph
+from runs_history import choose_run
+from runs_steps import show_failure, show_head, show_notebook, show_output, show_table
+from sources import current_project, open_ledger, state_of
 
-from workbench.ledger import Run, StepRun
+from workbench.automation import read_pipelines
+from workbench.errors import LedgerError
+from workbench.ledger import Ledger
+from workbench.ledger_queue import OPEN, request_of, requests
+from workbench.run_graph import needs
 from workbench.settings import Project
 
-LIMIT = 200
+VIEWS = ("Notebook", "Steps", "Timeline", "Output", "Run with other values")
 
 
-def choose_run(runs: list[Run]) -> Run:
-    """The table of runs; the one that is selected, else the one in the address, else the newest."""
-    pipelines = sorted({run.pipeline for run in runs})
-    states = [state for state in SIGNS if state in {state_of(run) for run in runs}]
-    filters = st.container(horizontal=True)
-    pipeline = filters.pills("Pipeline", pipelines, key="pipeline") if len(pipelines) > 1 else None
-    state = filters.pills("State", states, format_func=sign, key="state") if len(states) > 1 else None
-    shown = [run for run in runs if pipeline in (None, run.pipeline) and state in (None, state_of(run))]
-    if not shown:
-        st.info("No run is like that; take a filter away.", icon="🔎")
-        st.stop()
-    table = {
-        "state": [sign(state_of(run)) for run in shown],
-        "run": [run.id for run in shown],
-        "pipeline": [run.pipeline for run in shown],
-        "started": [moment(run.started) for run in shown],
-        "took": [duration(run.seconds) for run in shown],
-        "commit": [f"{run.git_commit[:8]}{' +' if run.git_dirty else ''}" if run.git_commit else "" for run in shown],
-        "message": [run.message for run in shown],
-    }  # fmt: skip
-    height = min(38 + 35 * len(shown), 250)
-    columns = {"started": st.column_config.DatetimeColumn(format="distance")}
-    chosen = st.dataframe(
-        table, hide_index=True, column_config=columns, height=height, on_select="rerun",
-        selection_mode="single-row", key="runs",
-    )  # fmt: skip
-    if rows := chosen["selection"]["rows"]:
-        st.query_params["run"] = shown[rows[0]].id
-    return next((run for run in shown if run.id == st.query_params.get("run")), shown[0])
+def queue(ledger: Ledger) -> None:
+    """The queue as it is now, and the run that was asked for here as soon as it begins."""
+    follow(ledger)
+    show_queue(ledger, "runs")
 
 
-def show_run(run: Run, steps: list[StepRun]) -> None:
+def one_run(project: Project, ledger: Ledger, name: str, drawn: str) -> None:
+    """One run as it is now; when it ends, all of the page is drawn anew, once."""
+    run, steps = ledger.run(name), ledger.step_runs(name)
     state = state_of(run)
-    st.subheader(f"{SIGNS[state]} {run.pipeline} · {run.id}", anchor=False)
-    facts = st.columns(4)
-    facts[0].metric("State", state)
-    facts[1].metric("Took", duration(run.seconds))
-    facts[2].metric("Steps", f"{sum(step.state in {'done', 'cached'} for step in steps)} of {len(run.steps)}")
-    peak = max((step.peak_memory or 0 for step in steps), default=0)
-    facts[3].metric("Largest kernel", f"{megabytes(peak)} MB" if peak else "–")
-    if state == "crashed":
-        st.error(f"The run's process is gone. Continue it: workbench run {run.pipeline}", icon="💥")
-    elif run.message:
-        st.caption(run.message)
-    st.caption(counted(steps))
-
-
-def show_failure(step: StepRun) -> None:
-    failure = step.failure
-    if failure is None:
-        return
-    where = f", cell {failure.cell + 1}" if failure.cell is not None else ""
-    st.error(f"**{step.step}**{where}: {failure.message}", icon="🔴")
-    with st.expander("The cell and the trace", expanded=step.state == "failed"):
-        if failure.source:
-            st.code(failure.source, language="python", line_numbers=True)
-        if failure.traceback:
-            st.code(failure.traceback, language=None)
-
-
-def show_steps(run: Run, steps: list[StepRun]) -> None:
-    figure = timeline(run, steps)
-    if figure is not None:
-        st.plotly_chart(figure, config={"displayModeBar": False})
-    table = {
-        "state": [sign(step.state) for step in steps],
-        "step": [step.step for step in steps],
-        "reason": [step.reason for step in steps],
-        "took": [duration(step.seconds) if step.state not in {"cached", "skipped"} else "–" for step in steps],
-        "attempts": [step.attempts or None for step in steps],
-        "peak MB": [megabytes(step.peak_memory) for step in steps],
-    }  # fmt: skip
-    st.dataframe(table, hide_index=True, height=38 + 35 * max(len(steps), 1), placeholder="–")
+    if drawn == "running" and state != "running":
+        st.rerun()
+    request = request_of(ledger, run.id)
+    show_head(run, state, steps, came_from(request))
     for step in steps:
-        for notice in step.notices:
-            st.warning(f"**{step.step}**: {notice}", icon="📢")
+        if step.state == "failed":
+            show_failure(step)
+    show_buttons(ledger, run, state, request)
+    pipeline = pipeline_of(project, run)
+    show(graph(run, steps, needs(run.steps, steps, pipeline)), key=f"graph {run.id}")
+    first = {"running": "Output", "failed": "Notebook"}.get(state, "Steps")
+    view = st.segmented_control(
+        "View", VIEWS, default=first, key=f"view {run.id} {drawn}", label_visibility="collapsed"
+    )
+    if view == "Notebook":
+        show_notebook(project, steps)
+    elif view == "Timeline" and (figure := timeline(run, steps)):
+        show(figure, key=f"timeline {run.id}")
+    elif view == "Output":
+        show_output(project, steps)
+    elif view == "Run with other values" and pipeline is not None:
+        show_form(project, ledger, pipeline, run.parameters, f"again {run.id}")
+    else:
+        show_table(steps)
 
 
-def show_notebook(project: Project, steps: list[StepRun]) -> None:
-    """The executed notebook of one step, with its outputs; nothing in it can run."""
-    executed = {step.step: project.root / step.executed for step in steps if step.executed}
-    there = {step: file for step, file in executed.items() if file.is_file()}
-    if not there:
-        return
-    st.subheader("Executed notebooks", anchor=False)
-    step = st.pills("Step", list(there), key="notebook", label_visibility="collapsed")
-    if step is None:
-        st.caption("Choose a step to read its notebook as it ran.")
-        return
-    file: Path = there[step]
-    page = notebook_page(file)
-    if page is None:
-        st.warning(f"'{file.relative_to(project.root)}' cannot be read.", icon="📄")
-        return
-    st.caption(f"`{file.relative_to(project.root)}`")
-    st.iframe(page, height=900)
+def new_run(project: Project, ledger: Ledger) -> None:
+    """Any pipeline, with any values."""
+    pipelines, problems = read_pipelines(project)
+    for problem in problems:
+        st.warning(str(problem), icon="📄")
+    if pipelines:
+        chosen = st.selectbox("Pipeline", pipelines, format_func=lambda each: each.name, key="new pipeline")
+        show_form(project, ledger, chosen, {}, f"new {chosen.name}")
 
 
 project = current_project()
-ledger = open_ledger(project)
-runs = ledger.runs(limit=LIMIT) if ledger else []
 st.title("Runs", anchor=False)
-st.caption(f"Project **{project.name}** · the newest {LIMIT} runs at most")
-if ledger is None or not runs:
-    st.info("Nothing has run yet. In a terminal: `make demo`, or `workbench run train`", icon="🌱")
-    st.stop()
-run = choose_run(runs)
-steps = ledger.step_runs(run.id)
-show_run(run, steps)
-for step in steps:
-    show_failure(step)
-show_steps(run, steps)
-show_notebook(project, steps)
+try:
+    ledger = open_ledger(project)
+    if ledger is None:
+        st.info("Nothing has run yet. In a terminal: `make demo`, or `workbench run train`", icon="🌱")
+        st.stop()
+    waits = bool(requests(ledger, states=OPEN, limit=1)) or "asked" in st.session_state
+    st.fragment(queue, run_every=1.0 if waits and service_is_up(ledger) else None)(ledger)
+    with st.expander("Ask for a run", icon="▶️"):
+        new_run(project, ledger)
+    run = choose_run(ledger)
+    if run is not None:
+        state = state_of(run)
+        st.fragment(one_run, run_every=1.0 if state == "running" else None)(project, ledger, run.id, state)
+except LedgerError as error:
+    st.error(str(error), icon="🔴")

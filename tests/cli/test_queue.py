@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from workbench import ledger_triggers
+from workbench import ledger_queue, ledger_triggers
 from workbench.cli import main
 from workbench.ledger import Ledger
 from workbench.settings import Project
@@ -89,6 +89,18 @@ def test_what_waits_is_listed_and_cancelled(queued: Project, capsys: pytest.Capt
     assert "waiting  1        p" in said
     assert "request 1 for a run of 'p' is cancelled" in said
     assert main(["queue", "cancel", "1"]) == 2
+
+
+def test_what_has_ended_is_asked_for_once_more(queued: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["queue", "add", "p"]) == 0
+    assert main(["queue", "retry", "1"]) == 2
+    assert "request 1 has not ended: it is waiting" in capsys.readouterr().err
+    assert main(["queue", "cancel", "1"]) == 0
+    assert main(["queue", "retry", "1"]) == 0
+    assert "request 2 for a run of 'p' waits; no service is up" in capsys.readouterr().out
+    with Ledger.open(queued) as ledger:
+        before, after = ledger_queue.request(ledger, 1), ledger_queue.request(ledger, 2)
+    assert (after.parameters, after.cause, after.state) == (before.parameters, {"again": 1}, "waiting")
 
 
 def test_triggers_are_listed_with_what_was_said_last(

@@ -27,11 +27,12 @@ if TYPE_CHECKING:
         "add": "queue:add",
         "show": "queue:show",
         "cancel": "queue:cancel",
+        "retry": "queue:retry",
         "run": "queue:run",
     },
 )
 def command() -> None:
-    """Runs that were asked for: list (the default), add, show, cancel, run.
+    """Runs that were asked for: list (the default), add, show, cancel, retry, run.
 
     `workbench up` runs them, one after the other; so does `workbench queue run`, one of them, here and now.
     """
@@ -97,8 +98,7 @@ def add(pipeline: str, parameters: tuple[str, ...], as_json: bool) -> int:
     if as_json:
         _print_json(request)
     else:
-        later = "" if up else "; no service is up: start it with `workbench up`"
-        click.echo(f"request {request.id} for a run of '{request.pipeline}' waits{later}")
+        click.echo(_waits(request, up))
     return 0
 
 
@@ -142,6 +142,26 @@ def cancel(request: int, as_json: bool) -> int:
     return 0
 
 
+@click.command("retry")
+@click.argument("request", type=int)
+@json_option
+def retry(request: int, as_json: bool) -> int:
+    """Ask once more for what an ended REQUEST asked for; steps that are done are cached."""
+    from workbench import ledger_queue
+    from workbench.cli.runs import open_ledger
+    from workbench.service.clock import clock_here
+    from workbench.settings import os_user
+
+    with open_ledger() as (_, ledger):
+        found = ledger_queue.again(ledger, request, os_user(), clock_here().now())
+        up = _service_is_up(ledger)
+    if as_json:
+        _print_json(found)
+    else:
+        click.echo(_waits(found, up))
+    return 0
+
+
 @click.command("run")
 @click.argument("request", type=int)
 def run(request: int) -> int:
@@ -179,6 +199,11 @@ def run(request: int) -> int:
         f"request {request}: {done.request.state}{': ' if done.request.message else ''}{done.request.message}"
     )
     return 143 if stop.signal == signal.SIGTERM and done.result.exit_code == 130 else done.result.exit_code
+
+
+def _waits(request: Request, up: bool) -> str:
+    later = "" if up else "; no service is up: start it with `workbench up`"
+    return f"request {request.id} for a run of '{request.pipeline}' waits{later}"
 
 
 def _service_is_up(ledger: Ledger) -> bool:

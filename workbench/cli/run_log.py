@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
 def log(run: str, step: str | None) -> int:
     """Print what the notebooks of a run printed (default: the latest run, every step that ran)."""
     from workbench.cli.printing import coloured, seconds
+    from workbench.step_output import notebook_log
 
     with open_ledger() as (project, ledger):
         found = find_run(ledger, run)
@@ -87,55 +86,3 @@ def has_display() -> bool:
     return sys.platform in ("win32", "darwin") or bool(
         os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or os.environ.get("BROWSER")
     )
-
-
-def notebook_log(notebook: Path, step: StepRun) -> Iterator[str]:
-    """The outputs of an executed notebook as text; of the cell that failed also the source."""
-    try:
-        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    except FileNotFoundError:
-        yield f"  '{notebook}' is gone; `workbench gc` removes what old runs left"
-        return
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        yield f"  '{notebook}' cannot be read: {error}"
-        return
-    failure = step.failure
-    for position, cell in enumerate(cells):
-        if cell.get("cell_type") != "code":
-            continue
-        failed = failure is not None and failure.cell == position
-        outputs = [line for output in cell.get("outputs", ()) for line in output_lines(output)]
-        if not outputs and not failed:
-            continue
-        count = cell.get("execution_count")
-        yield f"{'→ ' if failed else '  '}[{' ' if count is None else count}]{' failed' if failed else ''}"
-        if failed and failure is not None:
-            from workbench.cli.summary import marked_source
-
-            yield from (f"    {line}" for line in marked_source(failure))
-        yield from (f"    {line}".rstrip() for line in outputs)
-    if failure is not None and failure.cell is None:
-        yield f"  {failure.message}"
-
-
-def output_lines(output: Mapping[str, Any]) -> list[str]:
-    """One output of a cell as lines of text; other media by their type."""
-    kind = output.get("output_type")
-    if kind == "stream":
-        text = output.get("text", "")
-    elif kind == "error":
-        text = "\n".join(output.get("traceback", ())) or f"{output.get('ename')}: {output.get('evalue')}"
-    else:
-        data = output.get("data") or {}
-        text = data.get("text/plain", "")
-        pictures = [media for media in data if media.startswith(("image/", "video/", "audio/"))]
-        if pictures:
-            text = f"<{pictures[0]}>"
-    text = text if isinstance(text, str) else "".join(text)
-    return [_visible(line) for line in text.rstrip("\n").split("\n")]
-
-
-def _visible(line: str) -> str:
-    """What a terminal would end up with: no colours, and of overwritten text only the last."""
-    line = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line).rstrip("\r").rpartition("\r")[2]
-    return "".join(sign if sign.isprintable() or sign == "\t" else " " for sign in line)

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from workbench.plan import Plan
     from workbench.run import RunResult
 
-AROUND = 8
-"""Lines of the cell shown before and after the one that failed."""
 
 MANY = 24
 """More cached steps than this are counted instead of listed."""
@@ -72,6 +70,8 @@ def print_failures(plan: Plan, result: RunResult, continuing: Callable[[tuple[st
 def _failure_lines(plan: Plan, step: StepFinished) -> Iterator[str]:
     failure = step.failure
     assert failure is not None
+    from workbench.step_output import marked_source
+
     notebook = plan.pipeline.steps[step.step].notebook.path
     tried = f" after {step.attempts} attempts" if step.attempts > 1 else ""
     yield f"error: step '{step.step}' failed{tried}: {failure.message}"
@@ -86,16 +86,6 @@ def _failure_lines(plan: Plan, step: StepFinished) -> Iterator[str]:
         yield from (f"    {text}" for text in trace)
     if step.executed:
         yield f"  executed notebook: {short_path(plan.pipeline.project.root / step.executed)}"
-
-
-def marked_source(failure: Failure) -> list[str]:
-    """The cell's lines around the failing one, which an arrow marks."""
-    lines = failure.source.split("\n")
-    at = failure.line or 0
-    first = max(1, at - AROUND) if at else 1
-    last = min(len(lines), (at or 1) + AROUND)
-    shown = [f"{'→' if n == at else ' '} {n:>3} │ {lines[n - 1]}".rstrip() for n in range(first, last + 1)]
-    return [*(["      …"] if first > 1 else []), *shown, *(["      …"] if last < len(lines) else [])]
 
 
 def short_traceback(failure: Failure) -> list[str]:

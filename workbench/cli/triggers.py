@@ -8,13 +8,11 @@ import click
 
 from workbench.cli.commands import Lazy
 from workbench.cli.options import json_option
-from workbench.errors import BadInput, did_you_mean
 
 if TYPE_CHECKING:
-    from workbench.ledger_triggers import TriggerState
+    from workbench.automation import Standing
     from workbench.pipeline import Pipeline
     from workbench.settings import Project
-    from workbench.trigger_keys import Trigger
 
 
 @click.command(
@@ -38,56 +36,49 @@ def command() -> None:
 @json_option
 def list_triggers(as_json: bool) -> int:
     """List the triggers of all pipelines, and what the service said of each last."""
-    from workbench import ledger_triggers
+    from workbench.automation import standings
     from workbench.cli.printing import print_json, print_table, when
     from workbench.cli.runs import open_ledger
+    from workbench.service.clock import clock_here
 
     with open_ledger() as (project, ledger):
-        declared = _declared(project)
-        states = ledger_triggers.states(ledger)
-    rows = [
-        _row(pipeline, trigger, states.get((pipeline.name, trigger.name))) for pipeline, trigger in declared
-    ]
+        rows = [_row(each) for each in standings(ledger, _pipelines(project), clock_here().now())]
     if as_json:
         print_json(rows)
     elif rows:
         shown = [
-            (row["state"], f"{row['pipeline']}.{row['name']}", row["what"], when(row["fired"]), row["reason"])
+            (
+                row["state"],
+                f"{row['pipeline']}.{row['name']}",
+                row["what"],
+                when(row["fired"]),
+                when(row["due"]),
+                row["reason"],
+            )
             for row in rows
         ]
-        print_table(("state", "trigger", "what", "fired", "why"), shown)
+        print_table(("state", "trigger", "what", "fired", "due", "why"), shown)
     else:
         click.echo("no pipeline has triggers; see docs/automation.md")
     return 0
 
 
-def _row(pipeline: Pipeline, trigger: Trigger, state: TriggerState | None) -> dict[str, Any]:
-    paused = state is not None and state.paused_by is not None
+def _row(standing: Standing) -> dict[str, Any]:
+    from workbench.automation import described
+
+    state = standing.state
     return {
-        "pipeline": pipeline.name,
-        "name": trigger.name,
-        "kind": trigger.kind,
-        "what": described(trigger),
-        "state": "unseen" if state is None else "paused" if paused else "active",
+        "pipeline": standing.pipeline.name,
+        "name": standing.trigger.name,
+        "kind": standing.trigger.kind,
+        "what": described(standing.trigger),
+        "state": standing.word,
         "fired": state.fired if state else None,
+        "due": standing.due,
         "failures": state.failures if state else 0,
         "paused_by": state.paused_by if state else None,
-        "reason": state.reason if state else "no service has looked at it yet: workbench up",
+        "reason": standing.reason,
     }
-
-
-def described(trigger: Trigger) -> str:
-    """What a trigger waits for, in a few words."""
-    from workbench.triggers import elapsed
-
-    if trigger.kind == "schedule":
-        return f"{trigger.schedule} ({trigger.zone}, catch up {trigger.catch_up})"
-    if trigger.kind == "new_data":
-        return ", ".join(trigger.new_data)
-    if trigger.kind == "alert":
-        monitor = trigger.alert.get("monitor", "any monitor")
-        return f"{monitor} of {trigger.alert['model']}, {trigger.alert['min_severity']} or worse"
-    return f"older than {elapsed(trigger.staleness)}"
 
 
 @click.command("why")
@@ -105,15 +96,22 @@ def why(trigger: str, limit: int, as_json: bool) -> int:
     from dataclasses import asdict
 
     from workbench import ledger_queue, ledger_triggers
+    from workbench.automation import find, standings
     from workbench.cli.printing import print_json, print_table, when
     from workbench.cli.runs import open_ledger
+    from workbench.service.clock import clock_here
 
     with open_ledger() as (project, ledger):
-        pipeline, found = _find(project, trigger)
-        state = ledger_triggers.states(ledger).get((pipeline.name, found.name))
+        pipelines = _pipelines(project)
+        pipeline, found = find(pipelines, trigger)
+        standing = next(
+            each
+            for each in standings(ledger, pipelines, clock_here().now())
+            if (each.pipeline, each.trigger) == (pipeline, found)
+        )
         slots = ledger_triggers.slots(ledger, pipeline.name, found.name, limit)
         asked = ledger_queue.requests(ledger, pipeline=pipeline.name, trigger=found.name, limit=limit)
-    row = _row(pipeline, found, state)
+    row = _row(standing)
     if as_json:
         print_json(
             {**row, "slots": [asdict(each) for each in slots], "requests": [asdict(each) for each in asked]}
@@ -137,16 +135,14 @@ def why(trigger: str, limit: int, as_json: bool) -> int:
 @click.argument("trigger")
 def pause(trigger: str) -> int:
     """Hold TRIGGER up; times of a schedule that pass meanwhile are skipped, and say so."""
-    from workbench import ledger_triggers
+    from workbench import automation
     from workbench.cli.runs import open_ledger
     from workbench.service.clock import clock_here
     from workbench.settings import os_user
 
-    now = clock_here().now()
     with open_ledger() as (project, ledger):
-        pipeline, found = _find(project, trigger)
-        ledger_triggers.known(ledger, pipeline.name, found.name, now)
-        ledger_triggers.pause(ledger, pipeline.name, found.name, os_user(), now)
+        pipeline, found = automation.find(_pipelines(project), trigger)
+        automation.pause(ledger, pipeline, found, os_user(), clock_here().now())
     click.echo(f"{pipeline.name}.{found.name} is paused; go on with: workbench triggers resume {trigger}")
     return 0
 
@@ -156,31 +152,22 @@ def pause(trigger: str) -> int:
 def resume(trigger: str) -> int:
     """Let TRIGGER go on after a pause or a quarantine; its failures are forgotten."""
     from workbench import ledger_triggers
+    from workbench.automation import find
     from workbench.cli.runs import open_ledger
 
     with open_ledger() as (project, ledger):
-        pipeline, found = _find(project, trigger)
+        pipeline, found = find(_pipelines(project), trigger)
         ledger_triggers.resume(ledger, pipeline.name, found.name)
     click.echo(f"{pipeline.name}.{found.name} is active")
     return 0
 
 
-def _declared(project: Project) -> list[tuple[Pipeline, Trigger]]:
-    from workbench.loading import load_pipeline
-    from workbench.pipeline import pipeline_files
+def _pipelines(project: Project) -> list[Pipeline]:
+    """All of the project. Raises SpecError when a file is wrong."""
+    from workbench.automation import read_pipelines
+    from workbench.errors import SpecError
 
-    pipelines = [load_pipeline(file, project=project) for file in pipeline_files(project)]
-    return [(pipeline, trigger) for pipeline in pipelines for trigger in pipeline.triggers]
-
-
-def _find(project: Project, name: str) -> tuple[Pipeline, Trigger]:
-    """The trigger of that name. Raises BadInput when there is none, or more than one."""
-    declared = _declared(project)
-    by_name = {f"{pipeline.name}.{trigger.name}": (pipeline, trigger) for pipeline, trigger in declared}
-    found = [key for key, (_, trigger) in by_name.items() if name in (key, trigger.name)]
-    if len(found) == 1:
-        return by_name[found[0]]
-    if found:
-        raise BadInput(f"'{name}' is a trigger of several pipelines: {', '.join(found)}")
-    known = {*by_name, *(trigger.name for _, trigger in by_name.values())}
-    raise BadInput(f"no trigger '{name}'{did_you_mean(name, known)}; see: workbench triggers")
+    pipelines, problems = read_pipelines(project)
+    if problems:
+        raise SpecError(problems)
+    return pipelines

@@ -70,11 +70,11 @@ def test_a_prediction_is_tried_refused_and_looked_up(scoring: Project, chrome: B
         browser.goto_page("Serving")
         browser.says(f"1 serve version {WITH_CONTRACT}")
         browser.goto_page("Serving", "?view=try")
-        browser.page.get_by_label("x", exact=False).first.fill("99")
+        browser.page.get_by_role("spinbutton").first.fill("99")
         browser.press("Ask the server")
         browser.says("the server refuses (422)")  # its contract allows no such number
         browser.says("/rows/0/x")
-        browser.page.get_by_label("x", exact=False).first.fill("1.5")
+        browser.page.get_by_role("spinbutton").first.fill("1.5")
         browser.press("Ask the server")
         browser.says("Answered by")
         told = browser.main().locator("code").first.inner_text()

@@ -60,5 +60,5 @@ def test_the_last_minutes_are_read_from_the_end_of_a_file(
     minute = int(now // 60) * 60
     assert minutes(project, MODEL, now - 3_600) == {minute: {200: 3, 422: 1}}
     assert minutes(project, MODEL, now + 60) == {}
-    monkeypatch.setattr(tallies, "TAIL", 90)  # less than two lines: the first is cut
+    monkeypatch.setattr(tallies, "TAIL", 150)  # less than two lines: the first is cut
     assert minutes(project, MODEL, now - 3_600) == {minute: {422: 1}}

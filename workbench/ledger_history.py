@@ -26,7 +26,7 @@ def counts(ledger: Ledger) -> dict[tuple[str, str], int]:
     query = sa.select(table.c.pipeline, table.c.state, sa.func.count()).group_by(
         table.c.pipeline, table.c.state
     )
-    return {(pipeline, state): int(count) for pipeline, state, count in ledger.read(query)}
+    return {(str(row[0]), str(row[1])): int(row[2]) for row in ledger.read(query)}
 
 
 def matching(counted: dict[tuple[str, str], int], wanted: Filter) -> int:
@@ -54,8 +54,8 @@ def step_counts(ledger: Ledger, runs: list[str]) -> dict[str, Counter[str]]:
     table = schema.step_runs
     query = sa.select(table.c.run, table.c.state, sa.func.count()).where(table.c.run.in_(runs))
     found: dict[str, Counter[str]] = {run: Counter() for run in runs}
-    for run, state, count in ledger.read(query.group_by(table.c.run, table.c.state)):
-        found[run][state] = int(count)
+    for row in ledger.read(query.group_by(table.c.run, table.c.state)):
+        found[row[0]][row[1]] = int(row[2])
     return found
 
 

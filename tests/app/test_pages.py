@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -12,28 +10,9 @@ from tests.app.conftest import OpenApp
 from tests.app.reading import text_of
 from tests.test_alerts import finding
 from tests.test_ledger_alerts import record
-from workbench import ledger_alerts, load_pipeline, make_plan, run_plan
+from workbench import ledger_alerts
 from workbench.ledger import Ledger
 from workbench.settings import Project
-
-
-@pytest.fixture
-def ran(project: Project, write_notebook: Callable[..., Path], write_pipeline: Any) -> Project:
-    """A project with one good and one failed run."""
-    parameters = "x: int = 1\nout: str = ''"
-    write_notebook("good.ipynb", "print('the answer')", "open(out, 'w').write(str(x))", parameters=parameters)
-    write_notebook("bad.ipynb", "1 / 0", parameters="src: str = ''")
-    write_pipeline(
-        "demo",
-        """\
-        pipeline: demo
-        steps:
-          good: {notebook: good.ipynb, outputs: {out: out.txt}}
-          bad: {notebook: bad.ipynb, inputs: {src: good.out}}
-        """,
-    )
-    run_plan(make_plan(load_pipeline("demo", project=project)))
-    return project
 
 
 def test_an_empty_project_says_what_to_do(project: Project, open_app: OpenApp) -> None:
@@ -57,24 +36,6 @@ def test_the_inbox_shows_what_is_open_and_whom_it_was_told(project: Project, ope
     assert set(told["channel"]) == {"chat", "mail"}
     app.toggle[0].set_value(True).run()
     assert sorted(app.dataframe[0].value["id"]) == [1, 2]
-
-
-def test_a_failed_run_shows_the_cell_that_failed(ran: Project, open_app: OpenApp) -> None:
-    app = open_app("runs")
-    page = text_of(app)
-    assert "division by zero" in page
-    assert "1 / 0" in page
-    assert "1 done · 1 failed" in page
-    assert app.metric[0].value == "failed"
-    tables = [frame.value for frame in app.dataframe]
-    assert any("demo" in str(table) for table in tables)
-
-
-def test_an_executed_notebook_can_be_read(ran: Project, open_app: OpenApp) -> None:
-    app = open_app("runs")
-    app.button_group(key="notebook").select("good").run()
-    frames = [frame.proto.srcdoc for frame in app.get("iframe")]
-    assert any("the answer" in frame and "default-src 'none'" in frame for frame in frames)
 
 
 def test_a_damaged_registry_is_said_and_nothing_else_breaks(project: Project, open_app: OpenApp) -> None:

@@ -120,6 +120,12 @@ def attempt(role: str, do: Action) -> None:
     st.session_state[_TOLD] = (said, icon)
 
 
+def close_when_told() -> None:
+    """At the end of a dialog: close it when its action was carried out, so that the page says what came of it."""
+    if _TOLD in st.session_state:
+        st.rerun()
+
+
 def show_told() -> None:
     """What came of the last action, once."""
     said, icon = st.session_state.pop(_TOLD, ("", ""))

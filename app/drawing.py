@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -32,6 +33,19 @@ def duration(seconds: float | None) -> str:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def age(seconds: float) -> str:
+    """`a moment`, `12 min`, `5 h`, `3 days`, `4 months`: how long ago, to one figure."""
+    for size, word in ((86400 * 60, "months"), (86400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= (2 * size if word == "days" else size):
+            return f"{seconds / (86400 * 30.44 if word == 'months' else size):.0f} {word}"
+    return "a moment"
+
+
+def plain(text: str) -> str:
+    """Words of people and of data inside of markdown, as they are: nothing of them is a link, a picture or a formula."""
+    return re.sub(r"([\\`*_{}\[\]<>()#+!|~$:])", r"\\\1", text)
 
 
 def moment(seconds: float | None) -> datetime | None:

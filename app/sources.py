@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import streamlit as st
 from access import admit
 
-from workbench.errors import WorkbenchError
+from workbench.errors import BadInput, WorkbenchError
 from workbench.ledger import Ledger, Run, alive
-from workbench.mlflow_store import connect, database
-from workbench.registry import Version, versions
+from workbench.ledger_versions import Registered
+from workbench.model_cards import Card, card
 from workbench.settings import Project, find_project
+
+if TYPE_CHECKING:
+    from workbench.promotion import Promotions
 
 CONTENT_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:"
 """An executed notebook shows data that nobody has checked, on the app's own origin: no script of it may run."""
@@ -51,16 +56,39 @@ def state_of(run: Run) -> str:
     return "crashed" if run.state == "running" and not alive(run) else run.state
 
 
-@st.cache_data(ttl=10, show_spinner="Asking MLflow …")
-def model_versions(root: Path) -> list[Version]:
-    """All versions of all registered models, the newest first. Raises TrackingError."""
-    project = find_project(root)
-    file = database(project)
-    if file is not None and not file.is_file():
-        return []
-    client = connect(project)
-    found = [each for model in client.search_registered_models() for each in versions(client, model.name)]
-    return sorted(found, key=lambda each: -each.created)
+def promotions(project: Project, ledger: Ledger) -> Promotions:
+    """Where champions are moved. Raises TrackingError, and BadInput where MLflow, which keeps the alias, is off."""
+    if not project.mlflow_enabled:
+        raise BadInput(f"models are kept in MLflow, which is off: set mlflow.enabled in '{project.file}'")
+    from workbench.mlflow_store import Aliases, connect
+    from workbench.promotion import Promotions
+
+    return Promotions(project, ledger, Aliases(project, connect(project)))
+
+
+def card_of(project: Project, version: Registered) -> Card:
+    """What travels with a version. Its files never change, so they are read once; a verdict may come anew."""
+    return _card(project.root, project.state_folder, version)
+
+
+@st.cache_data(max_entries=200, show_spinner=False)
+def _card(root: Path, state: str, version: Registered) -> Card:
+    return card(find_project(root), version)
+
+
+@st.cache_data(ttl=30, show_spinner=False)
+def alias_problem(root: Path, model: str, _ledger: Ledger) -> str:
+    """What MLflow says of the champion, after repairing what was cut short; nothing if it agrees with the trail."""
+    if "mlflow" not in sys.modules:
+        return ""  # the server is importing it, see server.warm; to wait for that would hold up the page
+    try:
+        now = promotions(find_project(root), _ledger).look(model)
+    except WorkbenchError as error:
+        return str(error)
+    if now.foreign is None:
+        return ""
+    where = "taken away" if now.foreign.version is None else f"put on version {now.foreign.version}"
+    return f"the alias 'champion' was {where} in MLflow, not by the workbench; that is not served"
 
 
 def notebook_page(notebook: Path) -> str | None:

@@ -62,6 +62,10 @@ class Card:
     """By metric: `higher` or `lower` is better."""
     test: Mapping[str, Any] = field(default_factory=dict)
     """`from`, `to` (days) and `rows` that it was measured on."""
+    judged_against: int | None = None
+    """The champion that it was held against."""
+    differences: Mapping[str, Figure] = field(default_factory=dict)
+    """By metric: its own minus that champion's on the same rows, paired."""
     slices: tuple[Slice, ...] = ()
     importances: Mapping[str, float] = field(default_factory=dict)
     ingredients: Mapping[str, Any] = field(default_factory=dict)
@@ -92,6 +96,7 @@ def card(project: Project, of: Registered) -> Card:
     return Card(
         of.model, of.version, files,
         dict(_figures(evidence.get("metrics"))), dict(evidence.get("directions") or {}), dict(evidence.get("test") or {}),
+        of.judged_against, dict(_figures((evidence.get("champion") or {}).get("difference"))),
         tuple(_slices(evidence)), dict(evidence.get("importances") or {}), ingredients,
     )  # fmt: skip
 

@@ -1,78 +1,53 @@
-"""Models: the versions in the registry, what they scored, and where they come from."""
+"""Models: versions and their verdicts, one of them looked at and decided about, two compared, the audit trail."""
 
 from __future__ import annotations
 
 import streamlit as st
-from drawing import moment
-from sources import current_project, model_versions
+from models_compare import show_comparison
+from models_decide import show_actions, show_rollback
+from models_trail import show_trail
+from models_version import show_standing, show_version
+from models_versions import choose_version
+from sources import alias_problem, current_project, open_ledger
 
-from workbench.errors import TrackingError
-from workbench.registry import Version
+from workbench import ledger_trail
+from workbench.errors import LedgerError
+from workbench.ledger_versions import counts
+from workbench.trail import standing
 
-METRIC = "metric."
-
-
-def metrics_of(version: Version) -> dict[str, float]:
-    """The numbers that its evaluation left as tags."""
-    return {
-        name.removeprefix(METRIC): float(value)
-        for name, value in version.tags.items()
-        if name.startswith(METRIC)
-    }
-
-
-def show_versions(versions: list[Version]) -> None:
-    names = list(dict.fromkeys(name for version in versions for name in metrics_of(version)))
-    table = {
-        "version": [version.version for version in versions],
-        "aliases": [", ".join(version.aliases) for version in versions],
-        "made": [moment(version.created) for version in versions],
-        "run": [version.run or "" for version in versions],
-        **{name: [metrics_of(version).get(name) for version in versions] for name in names},
-    }
-    columns = {
-        "made": st.column_config.DatetimeColumn(format="distance"),
-        **{name: st.column_config.NumberColumn(format="%.4g") for name in names},
-    }
-    st.dataframe(table, hide_index=True, column_config=columns)
-
-
-def show_lineage(version: Version) -> None:
-    st.subheader(f"{version.model}, version {version.version}", anchor=False)
-    lineage = {
-        "run": version.run,
-        "step": version.step,
-        "content": version.digest and version.digest[:16],
-        "MLflow run": version.mlflow_run,
-        **{
-            name.removeprefix("workbench."): value
-            for name, value in version.tags.items()
-            if not name.startswith(METRIC) and name not in {"workbench.run", "workbench.step", "workbench.digest"}
-        },
-    }  # fmt: skip
-    st.table({"": {name: f"`{value}`" for name, value in lineage.items() if value}}, border="horizontal")
-    st.code(f'mlflow.pyfunc.load_model("models:/{version.model}/{version.version}")', language="python")
-
+VIEWS = ("Decide", "Compare", "Audit trail")
 
 project = current_project()
 st.title("Models", anchor=False)
 try:
-    found = model_versions(project.root)
-except TrackingError as error:
+    ledger = open_ledger(project)
+    known = counts(ledger) if ledger else {}
+    if ledger is None or not known:
+        st.info(
+            "No model is registered yet. A pipeline with a `model:` section registers what it delivers: "
+            "`make demo`, or `workbench run train`",
+            icon="🌱",
+        )
+        st.stop()
+    bar = st.container(horizontal=True, vertical_alignment="bottom")
+    model = bar.selectbox("Model", list(known), key="model", bind="query-params", label_visibility="collapsed", width=320)
+    view = bar.segmented_control(
+        "View", VIEWS, key="view", default=VIEWS[0], required=True, label_visibility="collapsed", bind="query-params"
+    )  # fmt: skip
+    now = standing(model, ledger_trail.entries(ledger, model))
+    notice = st.empty()
+    show_standing(project, now, known[model])
+    if view == "Audit trail":
+        show_trail(project, ledger, model)
+    elif view == "Compare":
+        show_comparison(project, ledger, now)
+    else:
+        show_rollback(project, now)
+        if chosen := choose_version(project, ledger, now, known[model]):
+            verdict = ledger.verdict(model, chosen.version)
+            show_actions(project, now, chosen, verdict)
+            show_version(project, ledger, now, chosen, verdict)
+    if problem := alias_problem(project.root, model, ledger):
+        notice.warning(problem, icon="⚠️")
+except LedgerError as error:
     st.error(str(error), icon="🔴")
-    st.stop()
-if not found:
-    st.info(
-        "No model is registered yet. A pipeline with a `model:` section registers what it delivers: "
-        "`make demo`, or `workbench run train`",
-        icon="🌱",
-    )
-    st.stop()
-for name in sorted({version.model for version in found}):
-    mine = [version for version in found if version.model == name]
-    st.subheader(name, anchor=False)
-    show_versions(mine)
-chosen = st.selectbox(
-    "Where it comes from", found, format_func=lambda each: f"{each.model}, version {each.version}"
-)
-show_lineage(chosen)

@@ -53,12 +53,11 @@ def curves(graded: Graded) -> Curves | None:
     roc_x, roc_y = np.r_[0.0, false / false[-1]], np.r_[0.0, true / true[-1]]
     some = (false + true) > 0
     recall, precision = (true / true[-1])[some], (true / np.maximum(false + true, 1))[some]
-    said, came, low, high = _calibration(graded)
-    middles = (np.arange(BARS) + 0.5) / BARS
-    return Curves(
-        graded.rows, float(positive.sum() / graded.rows), *map(_points, (roc_x, roc_y, recall, precision)),
-        *map(_points, (said, came, low, high)), _points(middles), *(_points(_parts(graded, label)) for label in (0, 1)),
-    )  # fmt: skip
+    lines = [
+        *(roc_x, roc_y, recall, precision), *_calibration(graded), (np.arange(BARS) + 0.5) / BARS,
+        *(_parts(graded, label) for label in (0, 1)),
+    ]  # fmt: skip
+    return Curves(graded.rows, float(positive.sum() / graded.rows), *map(_points, lines))
 
 
 def _calibration(graded: Graded) -> tuple[Floats, Floats, Floats, Floats]:

@@ -127,7 +127,7 @@ def close_when_told() -> None:
 
 
 def show_told() -> None:
-    """What came of the last action, once."""
+    """What came of the last action, once: on top of the page, or of the fragment that its button is in."""
     said, icon = st.session_state.pop(_TOLD, ("", ""))
     if said:
         (st.success if icon == "✅" else st.error)(said.replace("$", "\\$"), icon=icon)

@@ -46,7 +46,7 @@ def show_queue(ledger: Ledger, place: str) -> None:
         row = st.container(horizontal=True, vertical_alignment="center")
         began = f", run `{each.run}`" if each.run else ""
         row.markdown(
-            f"{sign(each.state)} · request **{each.id}** · {each.pipeline} · by {each.trigger or each.asked_by}{began}"
+            f"{'⏳ waiting' if each.state == 'waiting' else sign(each.state)} · request **{each.id}** · {each.pipeline} · by {each.trigger or each.asked_by}{began}"
         )
         if each.run and place == "runs":
             row.button("Look", key=f"look {place} {each.id}", on_click=_look, args=(each.run,))

@@ -44,7 +44,7 @@ def graph(run: Run, steps: Sequence[StepRun], wanted: Needs) -> go.Figure:
         if step in told:
             figure.add_annotation(
                 x=at[step][0], y=-at[step][1], text=MARKS.get(told[step].state, "?"), showarrow=False,
-                font={"color": "#ffffff", "size": 15}, captureevents=False,
+                font={"color": "#212529" if told[step].state in ("cached", "skipped") else "#ffffff", "size": 15}, captureevents=False,
             )  # fmt: skip
     rows = [row for _, row in at.values()] or [0.0]
     axis = {"visible": False, "fixedrange": True}

@@ -23,10 +23,10 @@ class Filter:
 def counts(ledger: Ledger) -> dict[tuple[str, str], int]:
     """How many runs there are, by pipeline and state."""
     table = schema.runs
-    query = sa.select(table.c.pipeline, table.c.state, sa.func.count()).group_by(
+    query = sa.select(table.c.pipeline, table.c.state, sa.func.count().label("number")).group_by(
         table.c.pipeline, table.c.state
     )
-    return {(pipeline, state): int(count) for pipeline, state, count in ledger.read(query)}
+    return {(row.pipeline, row.state): row.number for row in ledger.read(query)}
 
 
 def matching(counted: dict[tuple[str, str], int], wanted: Filter) -> int:
@@ -52,10 +52,12 @@ def page(ledger: Ledger, wanted: Filter, offset: int, limit: int) -> list[Run]:
 def step_counts(ledger: Ledger, runs: list[str]) -> dict[str, Counter[str]]:
     """How many steps of each run are in which state."""
     table = schema.step_runs
-    query = sa.select(table.c.run, table.c.state, sa.func.count()).where(table.c.run.in_(runs))
+    query = sa.select(table.c.run, table.c.state, sa.func.count().label("number")).where(
+        table.c.run.in_(runs)
+    )
     found: dict[str, Counter[str]] = {run: Counter() for run in runs}
-    for run, state, count in ledger.read(query.group_by(table.c.run, table.c.state)):
-        found[run][state] = int(count)
+    for row in ledger.read(query.group_by(table.c.run, table.c.state)):
+        found[row.run][row.state] = row.number
     return found
 
 

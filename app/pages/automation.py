@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import streamlit as st
+from access import show_told
 from automation_triggers import show_list, show_trigger
 from runs_asking import show_queue
 from sources import current_project, open_ledger
 
 from workbench.automation import read_pipelines, standings
 from workbench.errors import LedgerError
+from workbench.ledger import Ledger
 from workbench.service.clock import clock_here
+
+
+def queue(ledger: Ledger) -> None:
+    """The queue as it is now."""
+    show_told()
+    show_queue(ledger, "automation")
+
 
 project = current_project()
 st.title("Automation", anchor=False)
@@ -22,7 +31,7 @@ try:
         st.info("No service has worked here yet; start it with `workbench up`", icon="💤")
     else:
         st.subheader("Queue", anchor=False)
-        st.fragment(show_queue, run_every=2.0)(ledger, "automation")
+        st.fragment(queue, run_every=2.0)(ledger)
     found = standings(ledger, pipelines, clock_here().now())
     if not found:
         st.info(

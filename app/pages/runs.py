@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import streamlit as st
+from access import show_told
 from charts import show
 from drawing import timeline
 from runs_asking import (
     came_from,
     follow,
     pipeline_of,
-    service_is_up,
     show_buttons,
     show_form,
     show_queue,
@@ -22,7 +22,7 @@ from sources import current_project, open_ledger, state_of
 from workbench.automation import read_pipelines
 from workbench.errors import LedgerError
 from workbench.ledger import Ledger
-from workbench.ledger_queue import OPEN, request_of, requests
+from workbench.ledger_queue import request_of
 from workbench.run_graph import needs
 from workbench.settings import Project
 
@@ -31,12 +31,14 @@ VIEWS = ("Notebook", "Steps", "Timeline", "Output", "Run with other values")
 
 def queue(ledger: Ledger) -> None:
     """The queue as it is now, and the run that was asked for here as soon as it begins."""
+    show_told()
     follow(ledger)
     show_queue(ledger, "runs")
 
 
 def one_run(project: Project, ledger: Ledger, name: str, drawn: str) -> None:
     """One run as it is now; when it ends, all of the page is drawn anew, once."""
+    show_told()
     run, steps = ledger.run(name), ledger.step_runs(name)
     state = state_of(run)
     if drawn == "running" and state != "running":
@@ -82,8 +84,7 @@ try:
     if ledger is None:
         st.info("Nothing has run yet. In a terminal: `make demo`, or `workbench run train`", icon="🌱")
         st.stop()
-    waits = bool(requests(ledger, states=OPEN, limit=1)) or "asked" in st.session_state
-    st.fragment(queue, run_every=1.0 if waits and service_is_up(ledger) else None)(ledger)
+    st.fragment(queue, run_every=2.0)(ledger)
     with st.expander("Ask for a run", icon="▶️"):
         new_run(project, ledger)
     run = choose_run(ledger)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -185,6 +185,11 @@ def _minutes(root: Path, model: str) -> dict[int, dict[int, int]]:
     """The last hour of the log's tallies; nothing where they cannot be read."""
     found = minutes(find_project(root), model, time.time() - 3_600)
     return {minute: dict(counts) for minute, counts in found.items()}
+
+
+def last_minutes(project: Project, model: str) -> Counter[int]:
+    """Requests of the last hour by status."""
+    return sum((Counter(counted) for counted in _minutes(project.root, model).values()), Counter())
 
 
 def _ended(counted: Mapping[int, int], low: int, high: int) -> int:

@@ -54,7 +54,11 @@ def show_comparison(project: Project, ledger: Ledger, now: Standing) -> None:
 
 def _name(version: Registered, now: Standing) -> str:
     state = state_of(version.version, now)
-    verdict = "not judged" if version.passed is None else f"{'passed' if version.passed else 'failed'}, {version.outcome}"
+    verdict = (
+        "not judged"
+        if version.passed is None
+        else f"{'passed' if version.passed else 'failed'}, {version.outcome}"
+    )
     return f"{version.version} {SIGNS[state]} {state} ({verdict})".replace("  ", " ")
 
 
@@ -62,7 +66,9 @@ def _show_metrics(pair: Pair) -> None:
     first, second = pair
     names = [name for name in second.metrics if name in first.metrics]
     if not names:
-        st.info("No evidence came with both of these versions, so there are no figures to compare.", icon="🔎")
+        st.info(
+            "No evidence came with both of these versions, so there are no figures to compare.", icon="🔎"
+        )
         return
     _say_which_rows(pair)
     paired = second.differences if second.judged_against == first.version else {}
@@ -73,7 +79,9 @@ def _show_metrics(pair: Pair) -> None:
         "better": [_better(pair, name) for name in names],
     }
     if paired:
-        table["difference on the same rows"] = [_text(paired[name]) if name in paired else "" for name in names]
+        table["difference on the same rows"] = [
+            _text(paired[name]) if name in paired else "" for name in names
+        ]
     st.dataframe(table, hide_index=True, height="content")
     for at, (column, name) in enumerate(zip(st.columns(len(names)), names, strict=True)):
         figure = chart(name, height=150)
@@ -89,13 +97,17 @@ def _show_metrics(pair: Pair) -> None:
 def _say_which_rows(pair: Pair) -> None:
     first, second = pair
     if same_rows(first, second):
-        st.caption(f"Both were measured on the same {second.test.get('rows', '?')} rows. Intervals hold at 95 %.")
+        st.caption(
+            f"Both were measured on the same {second.test.get('rows', '?')} rows. Intervals hold at 95 %."
+        )
         return
     spans = [
         f"version {card.version} on {card.test.get('rows', '?')} rows from {card.test.get('from', '?')} to {card.test.get('to', '?')}"
         for card in pair
     ]
-    st.caption(f"⚠️ Measured on different rows: {', '.join(spans)}. Their difference is partly that of the rows.")
+    st.caption(
+        f"⚠️ Measured on different rows: {', '.join(spans)}. Their difference is partly that of the rows."
+    )
 
 
 def _better(pair: Pair, name: str) -> str:
@@ -147,7 +159,9 @@ def _curves(folder: Path | None, _card: Card) -> Curves | None:
 
 def _show_curves(pair: Pair) -> None:
     found = [(card, _curves(card.files, card)) for card in pair]
-    drawn = [(card.version, each, colour) for (card, each), colour in zip(found, COLOURS, strict=True) if each]
+    drawn = [
+        (card.version, each, colour) for (card, each), colour in zip(found, COLOURS, strict=True) if each
+    ]
     if not drawn:
         st.info("No outcomes were counted with these versions, so there are no curves.", icon="🔎")
         return
@@ -164,11 +178,24 @@ def _show_curves(pair: Pair) -> None:
         bars(scores, each.scores, each.positive, f"{name}, came true", colour=colour)
         line(scores, each.scores, each.negative, f"{name}, did not", colour=colour, points=False)
     for figure in (roc, calibration):
-        line(figure, (0, 1), (0, 1), "chance" if figure is roc else "as said", colour=MUTED, dash="dot", points=False)
+        line(
+            figure,
+            (0, 1),
+            (0, 1),
+            "chance" if figure is roc else "as said",
+            colour=MUTED,
+            dash="dot",
+            points=False,
+        )
     scores.update_layout(barmode="overlay")
     scores.update_traces(opacity=0.55, selector={"type": "bar"})
     left, right = st.columns(2)
-    titled = ((left, "ROC", roc), (right, "Precision and recall", recall), (left, "Calibration", calibration), (right, "Scores", scores))
+    titled = (
+        (left, "ROC", roc),
+        (right, "Precision and recall", recall),
+        (left, "Calibration", calibration),
+        (right, "Scores", scores),
+    )
     for place, title, figure in titled:
         place.markdown(f"**{title}**")
         figure.update_layout(hovermode="closest")

@@ -18,7 +18,15 @@ from workbench.errors import BadInput
 from workbench.ledger import Verdict
 from workbench.ledger_versions import Registered
 from workbench.promotion import Promotions
-from workbench.promotion_policy import Actor, Asked, may_promote, may_reject, may_retire, may_roll_back, objections
+from workbench.promotion_policy import (
+    Actor,
+    Asked,
+    may_promote,
+    may_reject,
+    may_retire,
+    may_roll_back,
+    objections,
+)
 from workbench.settings import Project
 from workbench.trail import Standing
 
@@ -33,9 +41,7 @@ def show_actions(project: Project, now: Standing, version: Registered, verdict: 
     against = objections(number, verdict, now)
     asked = Asked(number, actor, GIVEN, override=bool(against))
     promote = may_promote(policy, asked, verdict, version.author, now).reasons
-    reject, retire = (
-        may(number, actor, GIVEN, now).reasons for may in (may_reject, may_retire)
-    )
+    reject, retire = (may(number, actor, GIVEN, now).reasons for may in (may_reject, may_retire))
     row = st.container(horizontal=True)
     label = f"Promote version {number}" + (" against its verdict" if against and not promote else "")
     if row.button(f"{label} …", key="promote", type="primary", disabled=bool(promote), help=_why(promote)):
@@ -67,7 +73,9 @@ def promote_dialog(now: Standing, version: int, against: tuple[str, ...], role: 
     st.markdown(f"**Version {version}** of {plain(now.model)} becomes champion. {was}")
     if against:
         st.error("Against it speaks:\n" + "\n".join(f"- {plain(each)}" for each in against), icon="⛔")
-        st.checkbox("Override: overrule this. It stays marked, with your name and reason, for ever.", key=OVERRIDE)
+        st.checkbox(
+            "Override: overrule this. It stays marked, with your name and reason, for ever.", key=OVERRIDE
+        )
     st.text_area("Reason" + ("" if against else " (optional)"), key=REASON, height=80)
     action(
         f"Promote version {version}", "admin" if against else role, partial(decide, promote(now, version, bool(against))),

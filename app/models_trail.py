@@ -19,12 +19,15 @@ def show_trail(project: Project, ledger: Ledger, model: str) -> None:
     problems = trail_problems(project, ledger)
     if problems:
         st.error(
-            f"The audit trail is broken in {len(problems)} places:\n" + "\n".join(f"- {each}" for each in problems),
+            f"The audit trail is broken in {len(problems)} places:\n"
+            + "\n".join(f"- {each}" for each in problems),
             icon="💥",
         )
     else:
         count = len(ledger_trail.entries(ledger))
-        st.success(f"The audit trail is intact: {count} entries, each with the hash of the one before it.", icon="🔗")
+        st.success(
+            f"The audit trail is intact: {count} entries, each with the hash of the one before it.", icon="🔗"
+        )
     every = ledger_trail.entries(ledger, model)
     ended = {each.refers: each for each in every if each.refers is not None}
     shown = [each for each in reversed(every) if each.refers is None]

@@ -33,7 +33,9 @@ def show_standing(project: Project, now: Standing, count: int) -> None:
     )
     for tried, word in ((now.canary, "canary"), (now.shadow, "shadow")):
         if tried is not None:
-            st.caption(f"Version {tried.version} is tried as {word} since {age(time.time() - tried.created)}.")
+            st.caption(
+                f"Version {tried.version} is tried as {word} since {age(time.time() - tried.created)}."
+            )
     if mark := now.overrides.get(now.champion):
         said = "; ".join(mark.overridden)
         st.warning(
@@ -72,13 +74,18 @@ def show_changes(changes: dict[str, list[str]]) -> None:
 
 def _show_verdict(version: Registered, verdict: Verdict | None) -> None:
     if verdict is None:
-        st.info(f"Version {version.version} was not judged: its pipeline declares no gates, or it is still judged.", icon="⚪")
+        st.info(
+            f"Version {version.version} was not judged: its pipeline declares no gates, or it is still judged.",
+            icon="⚪",
+        )
         return
     against = "no champion" if verdict.champion_version is None else f"version {verdict.champion_version}"
     said = plain(str(verdict.content.get("summary") or verdict.outcome))
     show = st.success if verdict.passed else st.error
     word = "passed" if verdict.passed else "failed"
-    show(f"**Version {version.version} {word}, {verdict.outcome}**, judged against {against}: {said}", icon="⚖️")
+    show(
+        f"**Version {version.version} {word}, {verdict.outcome}**, judged against {against}: {said}", icon="⚖️"
+    )
     thresholds = [each for each in verdict.content.get("thresholds", ()) if isinstance(each, dict)]
     failed = [each for each in thresholds if not each.get("passed")]
     if failed:

@@ -41,7 +41,11 @@ def choose_version(project: Project, ledger: Ledger, now: Standing, count: int) 
     verdict = row.pills("Verdict", ["passed", "failed"], key="verdict", label_visibility="collapsed")
     passed = None if verdict is None else verdict == "passed"
     pages = max(1, -(-count // PAGE))
-    number = row.number_input("Page", 1, pages, key="page", width=140, label_visibility="collapsed") if pages > 1 else 1
+    number = (
+        row.number_input("Page", 1, pages, key="page", width=140, label_visibility="collapsed")
+        if pages > 1
+        else 1
+    )
     if pages > 1:
         row.caption(f"page {number} of {pages}, {count} versions")
     shown = registered(ledger, now.model, limit=PAGE, offset=PAGE * (int(number) - 1), passed=passed)

@@ -30,7 +30,9 @@ try:
         )
         st.stop()
     bar = st.container(horizontal=True, vertical_alignment="bottom")
-    model = bar.selectbox("Model", list(known), key="model", bind="query-params", label_visibility="collapsed", width=320)
+    model = bar.selectbox(
+        "Model", list(known), key="model", bind="query-params", label_visibility="collapsed", width=320
+    )
     view = bar.segmented_control(
         "View", VIEWS, key="view", default=VIEWS[0], required=True, label_visibility="collapsed", bind="query-params"
     )  # fmt: skip

@@ -6,8 +6,7 @@ from typing import Any
 
 import streamlit as st
 from access import action
-from drawing import moment
-from monitoring_window import plain
+from drawing import moment, plain
 from monitoring_windows import SIGNS
 
 from workbench import ledger_alerts, ledger_notices, ledger_queue

@@ -10,6 +10,7 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 from charts import MUTED, PALETTE, bars, chart, show
+from drawing import plain
 from monitoring_windows import SIGNS, monitors_of_model
 
 from workbench.drift.distribution import Distribution
@@ -184,8 +185,3 @@ def _rows(
     if found is None:
         return None
     return readable(most_wrong(found, ROWS) if wrong else found)
-
-
-def plain(text: str) -> str:
-    """Not to be read as markdown: names come from data."""
-    return "".join(f"\\{sign}" if sign in "\\`*_{}[]<>()#+-.!|$~:" else sign for sign in text)

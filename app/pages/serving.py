@@ -1,8 +1,69 @@
-"""Serving: for now, where the terminal shows it."""
+"""Serving: what the server does now, a prediction to try, and any prediction by its id with where it comes from."""
 
 from __future__ import annotations
 
 import streamlit as st
+from serving_find import show_lookup
+from serving_live import show_live
+from serving_shadow import show_shadow
+from serving_try import show_form
+from sources import current_project, open_ledger
 
+from workbench.champions import champion_markers
+from workbench.errors import WorkbenchError
+from workbench.ledger import Ledger
+from workbench.settings import Project
+
+VIEWS = {"live": "Now", "try": "Try a prediction", "find": "Look up a prediction"}
+START = (
+    "No model serves: a version has to be promoted first, on the page *Models* or with `workbench models promote`; "
+    "then `workbench serve`, or all together: `workbench up`"
+)
+
+
+def choose_view() -> str:
+    """The one in the address when the page is opened; a prediction's id in it asks for its own."""
+    if "serving-view" not in st.session_state:
+        asked = st.query_params.get("view", "find" if "prediction" in st.query_params else "live")
+        st.session_state["serving-view"] = asked if asked in VIEWS else "live"
+    chosen = st.segmented_control(
+        "View", list(VIEWS), format_func=VIEWS.get, key="serving-view", required=True, label_visibility="collapsed"
+    )  # fmt: skip
+    return str(chosen)
+
+
+def choose_model(models: list[str]) -> str:
+    asked = st.query_params.get("model")
+    if len(models) == 1:
+        return models[0]
+    st.session_state.setdefault("served", asked if asked in models else models[0])
+    return str(st.pills("Model", models, key="served", required=True))
+
+
+def show(project: Project, ledger: Ledger) -> None:
+    models = sorted(each.model for each in champion_markers(project))
+    view = choose_view()
+    if view == "find":
+        show_lookup(project, ledger)
+        return
+    if not models:
+        st.info(START, icon="📡")
+        return
+    model = choose_model(models)
+    if view == "try":
+        show_form(project, ledger, model)
+    else:
+        show_live(project, model)
+        show_shadow(project, model)
+
+
+project = current_project()
 st.title("Serving", anchor=False)
-st.info("Not in the app yet; in the terminal: `workbench predictions`", icon="🚧")
+try:
+    ledger = open_ledger(project)
+    if ledger is None:
+        st.info(START, icon="📡")
+    else:
+        show(project, ledger)
+except WorkbenchError as error:
+    st.error(str(error), icon="🔴")

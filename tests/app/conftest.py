@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,8 @@ OpenApp = Callable[..., "AppTest"]
 def app_folder(monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the app's modules are imported from: `from charts import …` works inside of the test."""
     monkeypatch.syspath_prepend(str(MAIN.parent))
+    # AppTest makes the script `__main__`, which processes that other tests start would run again.
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
     import access
 
     monkeypatch.setattr(access, "_door", Door("loopback"))

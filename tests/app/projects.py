@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
 
-from tests.app import made_runs
+from tests.app import made_runs, made_windows
 from workbench.ledger import Ledger
 from workbench.settings import Project, read_project
 
@@ -119,7 +119,7 @@ LARGE = Scale(runs=10_000, requests=1_000, versions=500, months=12)
 
 Fill = Callable[[Project, Ledger, Scale], None]
 
-PARTS: tuple[Fill, ...] = (made_runs.fill,)
+PARTS: tuple[Fill, ...] = (made_runs.fill, made_windows.fill)
 """What makes a project of some scale, in this order."""
 
 

@@ -10,10 +10,7 @@ import pytest
 
 from tests.app.conftest import OpenApp
 from tests.app.reading import text_of
-from tests.test_alerts import finding
-from tests.test_ledger_alerts import record
-from workbench import ledger_alerts, load_pipeline, make_plan, run_plan
-from workbench.ledger import Ledger
+from workbench import load_pipeline, make_plan, run_plan
 from workbench.settings import Project
 
 
@@ -41,22 +38,6 @@ def test_an_empty_project_says_what_to_do(project: Project, open_app: OpenApp) -
     assert "Nothing has run yet" in text_of(app)
     app.switch_page("pages/models.py").run()
     assert "No model is registered yet" in text_of(app)
-    app.switch_page("pages/monitoring.py").run()
-    assert "No alert." in text_of(app)
-
-
-def test_the_inbox_shows_what_is_open_and_whom_it_was_told(project: Project, open_app: OpenApp) -> None:
-    with Ledger.open(project) as ledger:
-        record(ledger, 1, finding("critical", "temp"), finding("warning", "dewp"))
-        ledger_alerts.resolve(ledger, 2, "ada", "the season")
-    app = open_app("monitoring")
-    assert "Alert 1: critical, open" in text_of(app)
-    assert "workbench alerts ack 1" in text_of(app)
-    listed, told = (frame.value for frame in app.dataframe)
-    assert list(listed["id"]) == [1]
-    assert set(told["channel"]) == {"chat", "mail"}
-    app.toggle[0].set_value(True).run()
-    assert sorted(app.dataframe[0].value["id"]) == [1, 2]
 
 
 def test_a_failed_run_shows_the_cell_that_failed(ran: Project, open_app: OpenApp) -> None:

@@ -72,9 +72,9 @@ def test_only_groups_that_may_have_such_rows_are_opened(
     opened: list[int] = []
     read = pq.ParquetFile.read_row_group
 
-    def counted(self: pq.ParquetFile, group: int) -> Any:
+    def counted(self: pq.ParquetFile, group: int, columns: Any = None) -> Any:
         opened.append(group)
-        return read(self, group)
+        return read(self, group, columns)
 
     monkeypatch.setattr(pq.ParquetFile, "read_row_group", counted)
     assert look(project, MODEL, Wanted(FIRST, FIRST + timedelta(1)), 10) is not None

@@ -55,10 +55,9 @@ def curves(graded: Graded) -> Curves | None:
     recall, precision = (true / true[-1])[some], (true / np.maximum(false + true, 1))[some]
     said, came, low, high = _calibration(graded)
     middles = (np.arange(BARS) + 0.5) / BARS
-    return Curves(
-        graded.rows, float(positive.sum() / graded.rows), *map(_points, (roc_x, roc_y, recall, precision)),
-        *map(_points, (said, came, low, high)), _points(middles), *(_points(_parts(graded, label)) for label in (0, 1)),
-    )  # fmt: skip
+    parts = [_parts(graded, label) for label in (0, 1)]
+    lines = (roc_x, roc_y, recall, precision, said, came, low, high, middles, *parts)
+    return Curves(graded.rows, float(positive.sum() / graded.rows), *map(_points, lines))
 
 
 def _calibration(graded: Graded) -> tuple[Floats, Floats, Floats, Floats]:

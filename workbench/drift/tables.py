@@ -41,16 +41,16 @@ class Between:
 
 
 def between(before: pd.DataFrame, now: pd.DataFrame, day: str | None = None) -> Between:
-    """Compare two tables, column by column; `day` is a column of dates in both. Raises BadInput for an empty table."""
+    """Compare two tables, column by column; `day` is a column of dates in both, by which they are laid out and which is not compared. Raises BadInput for an empty table."""
     for table, which in ((before, "first"), (now, "second")):
         if not len(table):
             raise BadInput(f"the {which} table has no rows, so there is nothing to compare")
-    both = [str(name) for name in before.columns if name in now.columns]
+    both = [str(name) for name in before.columns if name in now.columns and name != day]
     columns = [Column(name, type_of(before[name])) for name in both]
     first, second = (_thinned(each) for each in (before, now))
     bins = bins_of(first, columns)
     was, is_ = (sketch(each, bins, _days(each, day)) for each in (first, second))
-    usual = _usual(was, is_) if day in both else None
+    usual = _usual(was, is_) if day in before.columns and day in now.columns else None
     moved = compare(was, is_, usual or _unknown(both))
     if usual is None:
         moved = tuple(sorted(moved, key=lambda each: -each.distance))

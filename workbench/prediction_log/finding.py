@@ -72,15 +72,23 @@ class Prediction:
         }  # fmt: skip
 
 
-def find(project: Project, prediction: str) -> Prediction:
-    """The prediction with this id. Raises BadInput when it is not on record, LogError."""
+def find(project: Project, prediction: str, *, everywhere: bool = True) -> Prediction:
+    """The prediction with this id. Raises BadInput when it is not on record, LogError.
+
+    A server's id says when it was made, and a batch's which file has it. Where neither helps, the whole log is read; without
+    `everywhere` it is not, and such a prediction counts as not on record.
+    """
     request, row = split_id(prediction)
     # The journal first: what is moved meanwhile is in a file then. Shadows may be elsewhere than the answer.
     waiting = list(_in_journal(project, request, row))
-    moved = list(_in_files(project, request, row, only_likely=bool(waiting)))
+    moved = list(_in_files(project, request, row, only_likely=bool(waiting) or not everywhere))
     found = list({(each.version, each.kind): each for each in [*waiting, *moved]}.values())
     if not found:
-        raise BadInput(f"there is no prediction '{prediction}' on record; see: workbench predictions list")
+        where = "" if everywhere or made_on(request) else " where its id says; search everywhere"
+        see = "list" if not where else f"show {prediction}"
+        raise BadInput(
+            f"there is no prediction '{prediction}' on record{where}; see: workbench predictions {see}"
+        )
     heard = sorted(found, key=lambda each: (each.kind == "shadow", each.version))
     told = _told(project, heard[0])
     return replace(heard[0], outcomes=told, shadows=tuple(replace(each, outcomes=told) for each in heard[1:]))

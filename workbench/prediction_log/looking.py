@@ -62,28 +62,30 @@ class Wanted:
         )
 
 
-def look(project: Project, model: str, wanted: Wanted, rows: int) -> pa.Table | None:
+def look(
+    project: Project, model: str, wanted: Wanted, rows: int, columns: Sequence[str] | None = None
+) -> pa.Table | None:
     """At most `rows` of a model's predictions, the newest days first, with `outcome` where one has come.
 
-    None where none was found. Raises LogError.
+    With `columns` only these are read (of the log's own, see tables), and no outcomes. None where none was found. Raises
+    LogError.
     """
     import pyarrow as pa
 
     found: list[pa.Table] = []
     left = rows
-    for day, table in _tables(project, model, wanted):
+    for day, table in _tables(project, model, wanted, columns):
         chosen = _inside(table, wanted)
         if not chosen.num_rows:
             continue
         chosen = chosen.slice(max(0, chosen.num_rows - left))
-        found.append(_told(project, model, day, chosen))
+        found.append(chosen.select(columns) if columns else _told(project, model, day, chosen))
         left -= chosen.num_rows
         if left <= 0:
             break
     if not found:
         return None
-    schema = unified([each.schema for each in found])
-    schema = schema.append(pa.field(OUTCOME, pa.string())) if OUTCOME not in schema.names else schema
+    schema = found[0].schema if columns else unified([each.schema for each in found])
     return pa.concat_tables([conformed(each.combine_chunks(), schema) for each in found])
 
 
@@ -117,7 +119,9 @@ def readable(table: pa.Table) -> pa.Table:
     return table.select(names).rename_columns(shown)
 
 
-def _tables(project: Project, model: str, wanted: Wanted) -> Iterator[tuple[date, pa.Table]]:
+def _tables(
+    project: Project, model: str, wanted: Wanted, columns: Sequence[str] | None
+) -> Iterator[tuple[date, pa.Table]]:
     """The journal is looked at first, as elsewhere: what is moved meanwhile is in a file then, whose name says so."""
     with snapshot(project) as journal:
         entries = list(journal.newest(model, ENTRIES)) if journal else []
@@ -130,7 +134,7 @@ def _tables(project: Project, model: str, wanted: Wanted) -> Iterator[tuple[date
     opened = 0
     for day, found in files.items():
         for file in reversed(found):
-            for table in _groups(file, wanted):
+            for table in _groups(file, wanted, columns):
                 yield day, table
                 opened += 1
                 if opened >= GROUPS:
@@ -150,7 +154,7 @@ def _waiting(
         yield day, table_of(sorted(by_day[day], key=lambda each: each.sequence))
 
 
-def _groups(file: LogFile, wanted: Wanted) -> Iterator[pa.Table]:
+def _groups(file: LogFile, wanted: Wanted, columns: Sequence[str] | None) -> Iterator[pa.Table]:
     """Row groups that may have such rows, the last first."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -159,7 +163,8 @@ def _groups(file: LogFile, wanted: Wanted) -> Iterator[pa.Table]:
         with pq.ParquetFile(file.path) as opened:
             for group in reversed(range(opened.metadata.num_row_groups)):
                 if _may_have(opened.metadata.row_group(group), opened.schema.names, wanted):
-                    yield opened.read_row_group(group)
+                    needed = columns and [*columns, "version", "kind", wanted.column]
+                    yield opened.read_row_group(group, needed)
     except FileNotFoundError:  # retention was faster
         return
     except (OSError, pa.ArrowException) as error:

@@ -30,6 +30,8 @@ MINUTE = 60
 MOST_RULES = 50
 """Different rules of one line; beyond, they are not told apart."""
 OTHERS = "…"
+TAIL = 512_000
+"""Bytes at the end of a worker's file that are read to see what happened lately."""
 SET_ASIDE = b"workbench.set_aside"
 """Key of the metadata of a batch's file: JSON, rows by rule."""
 
@@ -107,18 +109,50 @@ def requests(project: Project, model: str, since: float, until: float) -> Reques
     return Requests(total, statuses, reasons, rules)
 
 
+def minutes(project: Project, model: str, since: float) -> dict[int, Counter[int]]:
+    """Requests by the minute that they came in (seconds since the epoch) and by status, of the minutes since then.
+
+    Of each worker's file only the last TAIL bytes are read, some hours of a busy one: enough for who looks at now.
+    """
+    found: dict[int, Counter[int]] = {}
+    for day in days(project, model):
+        if day < day_of(since):
+            continue
+        for file in day_folder(project, model, day).glob("requests-*.jsonl"):
+            for line in _parsed(_tail(file)):
+                if line["minute"] >= since:
+                    found.setdefault(line["minute"], Counter())[line["status"]] += line["requests"]
+    return found
+
+
+def _tail(file: Path) -> str:
+    """The last lines of a file, from a whole one on."""
+    try:
+        with file.open("rb") as opened:
+            size = opened.seek(0, os.SEEK_END)
+            opened.seek(max(0, size - TAIL))
+            text = opened.read().decode(errors="replace")
+    except FileNotFoundError:  # retention was faster
+        return ""
+    except OSError as error:
+        raise LogError(f"'{file}' of the prediction log cannot be read: {error.strerror}") from error
+    return text if size <= TAIL else text.partition("\n")[2]
+
+
 def _lines(project: Project, model: str, since: float, until: float) -> Iterator[dict[str, Any]]:
     for day in days(project, model):
         if math.isfinite(since) and not day_of(since) <= day <= day_of(until):
             continue
         for file in sorted(day_folder(project, model, day).glob("requests-*.jsonl")):
-            for text in _text(file).splitlines():
-                try:
-                    line = json.loads(text)
-                except ValueError:  # a worker was killed while it wrote
-                    continue
-                if since <= line["minute"] < until:
-                    yield line
+            yield from (line for line in _parsed(_text(file)) if since <= line["minute"] < until)
+
+
+def _parsed(text: str) -> Iterator[dict[str, Any]]:
+    for line in text.splitlines():
+        try:
+            yield json.loads(line)
+        except ValueError:  # a worker was killed while it wrote
+            continue
 
 
 def _text(file: Path) -> str:

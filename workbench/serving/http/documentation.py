@@ -11,10 +11,8 @@ import orjson
 from fastapi import FastAPI, Response
 from fastapi.openapi.utils import get_openapi
 
-from workbench.errors import WorkbenchError
-from workbench.ledger import Ledger
-from workbench.registry import address, local_folder
 from workbench.serving.answers import Refused, Standing
+from workbench.serving.examples import golden_row
 from workbench.serving.http.engine import Engine
 from workbench.serving.http.openapi import document
 from workbench.settings import Project
@@ -82,34 +80,9 @@ class _Written:
             version=", ".join(f"{each.model} {each.version}" for each in standings if each.version) or "none",
             routes=self._site.routes,
         )
-        examples = {each.model: row for each in standings if (row := golden_row(self._project, each))}
+        found = {
+            each.model: golden_row(self._project, each.model, each.version, each.contract)
+            for each in standings
+        }
+        examples = {model: row for model, row in found.items() if row}
         return orjson.dumps(document(base, standings, examples, self._project.serve))
-
-
-def golden_row(project: Project, standing: Standing) -> dict[str, Any] | None:
-    """The most complete of a version's golden requests; None where the ledger or its files are away."""
-    if standing.version is None or standing.contract is None:
-        return None
-    try:
-        with Ledger.open(project) as ledger:
-            delivery = ledger.delivery(standing.model, standing.version)
-        if delivery is None:
-            return None
-        folder = local_folder(project, address(project, standing.model, delivery.digest))
-        if folder is None:
-            return None
-        golden = orjson.loads((folder / "golden.json").read_bytes())
-        columns, rows = golden["columns"], golden["inputs"]
-    except (WorkbenchError, OSError, ValueError, LookupError, TypeError):
-        return None
-    whole = min(rows, key=lambda row: sum(cell is None for cell in row), default=None)
-    if whole is None or {*standing.contract.features} - {*columns}:
-        return None
-    types = {column.name: column.type for column in standing.contract.columns}
-    row = dict(zip(columns, whole, strict=True))
-    return {name: _as_json(row[name], types[name]) for name in standing.contract.features}
-
-
-def _as_json(value: Any, kind: str) -> Any:
-    whole = kind == "int" and isinstance(value, float) and value.is_integer()
-    return int(value) if whole else value

@@ -10,7 +10,9 @@ import pytest
 
 from tests.app.conftest import OpenApp
 from tests.app.reading import text_of
+from workbench import ledger_schema as schema
 from workbench import load_pipeline, make_plan, run_plan
+from workbench.ledger import Ledger
 from workbench.settings import Project
 
 
@@ -59,12 +61,25 @@ def test_an_executed_notebook_can_be_read(ran: Project, open_app: OpenApp) -> No
 
 
 def test_a_damaged_registry_is_said_and_nothing_else_breaks(project: Project, open_app: OpenApp) -> None:
+    import mlflow  # noqa: F401 - as the app's server has it after its start
+
     settings = project.file.read_text().replace("enabled = false", "enabled = true")
     project.file.write_text(settings)
-    project.state.mkdir(exist_ok=True)
+    row = {
+        "model": "m",
+        "digest": "d" * 64,
+        "run": "r",
+        "step": "s",
+        "folder": "f",
+        "state": "registered",
+        "version": 1,
+    }
+    with Ledger.open(project) as ledger, ledger.writing() as connection:
+        connection.execute(schema.deliveries.insert().values(row))
     (project.state / "mlflow.db").write_bytes(b"this is no database" * 100)
     app = open_app("models")
     assert "is damaged; move it aside" in text_of(app)
+    assert list(app.dataframe[0].value["version"]) == [1]
 
 
 def test_outside_a_project_the_page_says_so(

@@ -34,12 +34,24 @@ def chart(x: str = "", y: str = "", *, height: int = 320, percent: bool = False)
     return figure
 
 
-def line(figure: go.Figure, x: X, y: Y, name: str, *, colour: str = PALETTE[0], dash: str = "solid") -> None:
-    """Points that follow on one another; None leaves a gap."""
+def line(
+    figure: go.Figure, x: X, y: Y, name: str, *, colour: str = PALETTE[0], dash: str = "solid", points: bool = True,
+    low: Y | None = None, high: Y | None = None,
+) -> None:  # fmt: skip
+    """A line, with its points unless there are too many; None leaves a gap. `low` and `high`: each point's interval."""
     figure.add_scatter(
-        x=list(x), y=list(y), name=name, mode="lines+markers", connectgaps=False,
+        x=list(x), y=list(y), name=name, mode="lines+markers" if points else "lines", connectgaps=False,
         line={"color": colour, "width": 2, "dash": dash}, marker={"size": 6},
     )  # fmt: skip
+    if low is not None and high is not None:
+        plus, minus = _reach(y, high), _reach(low, y)
+        figure.data[-1].error_y = {
+            "type": "data",
+            "array": plus,
+            "arrayminus": minus,
+            "color": colour,
+            "thickness": 1.5,
+        }
 
 
 def band(figure: go.Figure, x: X, low: Y, high: Y, name: str, *, colour: str = MUTED) -> None:
@@ -62,10 +74,7 @@ def intervals(
     colour: str = PALETTE[0],
 ) -> None:
     """Figures with their intervals, a row each, read from left to right."""
-    plus = [None if v is None or top is None else top - v for v, top in zip(values, high, strict=True)]
-    minus = [
-        None if v is None or bottom is None else v - bottom for v, bottom in zip(values, low, strict=True)
-    ]
+    plus, minus = _reach(values, high), _reach(low, values)
     figure.add_scatter(
         x=list(values), y=list(names), name=name, mode="markers", marker={"size": 9, "color": colour},
         error_x={"type": "data", "array": plus, "arrayminus": minus, "color": colour, "thickness": 2},
@@ -100,3 +109,8 @@ def faint(colour: str) -> str:
     """The same colour, transparent enough to lie under a line."""
     red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
     return f"rgba({red},{green},{blue},0.18)"
+
+
+def _reach(start: Y, end: Y) -> list[float | None]:
+    """How far it is from one to the other, where both are known."""
+    return [None if a is None or b is None else b - a for a, b in zip(start, end, strict=True)]

@@ -8,7 +8,11 @@ import json
 import os
 import re
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import access
@@ -57,6 +61,22 @@ def start_script() -> str:
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
+@asynccontextmanager
+async def warm(_: st.App) -> AsyncIterator[None]:
+    """Import what pages need and what takes seconds while nobody waits for it yet."""
+    thread = Thread(target=_import, name="warm", daemon=True)
+    thread.start()
+    yield
+
+
+def _import() -> None:
+    for name in ("plotly.graph_objects", "pandas", "mlflow", "workbench.mlflow_store"):
+        try:
+            import_module(name)
+        except ImportError:  # the page that needs it says so
+            return
+
+
 def main(host: str, port: int) -> int:
     """Serve until a signal comes. 2 when it may not start."""
     try:
@@ -69,7 +89,8 @@ def main(host: str, port: int) -> int:
     # A folder `pages` beside the router would be Streamlit's own idea of pages, which run without the router.
     PagesManager.uses_pages_directory = False
     os.environ["FORWARDED_ALLOW_IPS"] = ""  # who sends a request is who is connected, whatever a header says
-    app = st.App(str(MAIN), middleware=[Middleware(Doorkeeper, door=door, start=start_script())])
+    keeper = Middleware(Doorkeeper, door=door, start=start_script())
+    app = st.App(str(MAIN), middleware=[keeper], lifespan=warm)
     shown = f"[{host}]" if ":" in host else host
     print(f"the app listens on http://{shown}:{port}", flush=True)
     app.run(config=options(door, host, port))

@@ -16,6 +16,11 @@ ROWS = 12
 def choose_run(ledger: Ledger) -> Run | None:
     """The run that was selected in the table, else the one in the address, else the newest; None where no run is like that."""
     counted = history.counts(ledger)
+    if not counted:
+        st.info(
+            "Nothing has run yet: ask for a run above, or in a terminal: `workbench run PIPELINE`", icon="🌱"
+        )
+        return None
     bar = st.container(horizontal=True, vertical_alignment="bottom")
     wanted = history.Filter(
         _pill(bar, "Pipeline", sorted({pipeline for pipeline, _ in counted})),

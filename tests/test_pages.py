@@ -5,7 +5,7 @@ from __future__ import annotations
 from html.parser import HTMLParser
 
 import matplotlib.pyplot as plt
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.pages import banner, facts, folded, marked, page, picture, section, table
@@ -41,6 +41,7 @@ def whole(text: str) -> str:
     )
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1) | st.just(HOSTILE))
 def test_text_stays_text(text: str) -> None:
     tags = Tags(whole(text))

@@ -143,7 +143,7 @@ def test_ended_from_outside_nothing_runs_on_and_it_goes_on_where_it_was(
     assert family
     _, alive = psutil.wait_procs(family, timeout=20)
     assert alive == []
-    assert code == {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}[number]
+    assert code == {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}[number], errors
     if number != signal.SIGKILL:
         assert "Traceback" not in errors
         assert list(Path("out").rglob("*.unfinished")) == []

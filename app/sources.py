@@ -1,4 +1,4 @@
-"""Where pages get what they show: the project, its ledger, its registry, its executed notebooks."""
+"""Where pages get what they show: the project, its ledger, its registry."""
 
 from __future__ import annotations
 
@@ -17,16 +17,6 @@ from workbench.settings import Project, find_project
 
 if TYPE_CHECKING:
     from workbench.promotion import Promotions
-
-CONTENT_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:"
-"""An executed notebook shows data that nobody has checked, on the app's own origin: no script of it may run."""
-
-HARMLESS_TAGS = {
-    "a", "b", "blockquote", "br", "caption", "code", "dd", "del", "details", "div", "dl", "dt", "em", "h1", "h2",
-    "h3", "h4", "h5", "h6", "hr", "i", "li", "ol", "p", "pre", "s", "small", "span", "strong", "sub", "summary",
-    "sup", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "u", "ul",
-}  # fmt: skip
-"""What markdown and DataFrames are drawn with. nbconvert's own list leaves a table's head and body out."""
 
 
 def current_project() -> Project:
@@ -89,33 +79,3 @@ def alias_problem(root: Path, model: str, _ledger: Ledger) -> str:
         return ""
     where = "taken away" if now.foreign.version is None else f"put on version {now.foreign.version}"
     return f"the alias 'champion' was {where} in MLflow, not by the workbench; that is not served"
-
-
-def notebook_page(notebook: Path) -> str | None:
-    """An executed notebook as HTML that runs nothing and asks no network; None when it cannot be read."""
-    try:
-        return _notebook_page(notebook, notebook.stat().st_mtime_ns)
-    except (OSError, ValueError, KeyError, AttributeError):
-        return None
-
-
-@st.cache_data(max_entries=20, show_spinner="Drawing the notebook …")
-def _notebook_page(notebook: Path, _written: int) -> str:
-    from nbconvert.exporters import HTMLExporter
-
-    exporter = HTMLExporter(sanitize_html=True, mathjax_url="", require_js_url="", jquery_url="")
-    exporter.register_filter("clean_html", harmless)
-    exporter.exclude_anchor_links = True
-    body, _ = exporter.from_filename(str(notebook))
-    policy = f'<meta http-equiv="Content-Security-Policy" content="{CONTENT_POLICY}">'
-    return body.replace("<head>", f"<head>{policy}", 1)
-
-
-def harmless(html: str | bytes) -> str:
-    """HTML out of a notebook without anything that runs or loads; tags that are not known show as text."""
-    from bleach import clean
-    from nbconvert.filters import strip_ansi
-
-    text = html.decode() if isinstance(html, bytes) else str(html)
-    kept = {"*": ["class", "colspan", "rowspan"], "a": ["href", "title"]}
-    return clean(strip_ansi(text), tags=HARMLESS_TAGS, attributes=kept)

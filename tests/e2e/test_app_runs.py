@@ -12,6 +12,7 @@ from workbench import ledger_queue
 from workbench.ledger import Ledger
 
 from .app_page import browsing, started
+from .lab_page import wait_until
 from .services import ALONE, Service
 
 pytestmark = pytest.mark.e2e
@@ -37,7 +38,8 @@ def test_a_run_from_the_app_fails_where_one_sees_it(tmp_path: Path) -> None:
             project, *ALONE
         )  # not `up`: that waits until nothing works in the project, and the app does
         try:
-            browser.page.get_by_role("button", name="Look").click()
+            wait_until(lambda: ledger_queue.request(ledger, 1).run is not None)
+            browser.goto_page("Runs", f"?run={ledger_queue.request(ledger, 1).run}")
             browser.page.reload()  # in the middle of it
             browser.says("there is no month 0")
         finally:

@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 from charts import MUTED, PALETTE, bars, chart, intervals, line, show
 from models_version import show_changes
-from models_versions import SIGNS, state_of
+from models_versions import SIGNS
 from sources import card_of
 
 from workbench.drift.curves import Curves
@@ -53,7 +53,7 @@ def show_comparison(project: Project, ledger: Ledger, now: Standing) -> None:
 
 
 def _name(version: Registered, now: Standing) -> str:
-    state = state_of(version.version, now)
+    state = now.state_of(version.version)
     verdict = (
         "not judged"
         if version.passed is None

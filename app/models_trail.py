@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import streamlit as st
+from choosing import choose_page
 from drawing import moment
 
 from workbench import ledger_trail
@@ -17,6 +18,7 @@ PAGE = 50
 def show_trail(project: Project, ledger: Ledger, model: str) -> None:
     """The chain's state, over all models, then this model's moves, the newest first."""
     problems = trail_problems(project, ledger)
+    every = ledger_trail.entries(ledger)
     if problems:
         st.error(
             f"The audit trail is broken in {len(problems)} places:\n"
@@ -24,19 +26,17 @@ def show_trail(project: Project, ledger: Ledger, model: str) -> None:
             icon="💥",
         )
     else:
-        count = len(ledger_trail.entries(ledger))
         st.success(
-            f"The audit trail is intact: {count} entries, each with the hash of the one before it.", icon="🔗"
+            f"The audit trail is intact: {len(every)} entries, each with the hash of the one before it.",
+            icon="🔗",
         )
-    every = ledger_trail.entries(ledger, model)
-    ended = {each.refers: each for each in every if each.refers is not None}
-    shown = [each for each in reversed(every) if each.refers is None]
+    mine = [each for each in every if each.model == model]
+    ended = {each.refers: each for each in mine if each.refers is not None}
+    shown = [each for each in reversed(mine) if each.refers is None]
     if not shown:
         st.info("No champion was ever moved here.", icon="🌱")
         return
-    pages = -(-len(shown) // PAGE)
-    number = int(st.number_input("Page", 1, pages, key="trail-page", width=140)) if pages > 1 else 1
-    part = shown[PAGE * (number - 1) : PAGE * number]
+    part = shown[choose_page(st, len(shown), PAGE, "trail-page", "entries")]
     table = {
         "entry": [each.sequence for each in part],
         "when": [moment(each.created) for each in part],

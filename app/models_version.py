@@ -7,7 +7,6 @@ import time
 import streamlit as st
 from drawing import age, moment, plain
 from foreign_pages import show_page
-from models_versions import state_of
 from sources import card_of
 
 from workbench.ledger import Ledger, Verdict
@@ -108,7 +107,7 @@ def _show_thresholds(thresholds: list[dict[str, object]]) -> None:
 def _show_origin(now: Standing, version: Registered) -> None:
     made = moment(version.made)
     facts = {
-        "state": state_of(version.version, now),
+        "state": now.state_of(version.version),
         "run": version.run,
         "step": version.step,
         "author": version.author,

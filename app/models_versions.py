@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import streamlit as st
+from choosing import choose_page
 from drawing import moment
 from sources import card_of
 
@@ -17,17 +18,6 @@ METRICS = 4
 SIGNS = {"champion": "🏆", "former": "🕰️", "candidate": "", "rejected": "🚫", "retired": "📦"}
 
 
-def state_of(version: int, now: Standing) -> str:
-    """What a version is right now."""
-    if version == now.champion:
-        return "champion"
-    if version in now.retired:
-        return "retired"
-    if version in now.rejected:
-        return "rejected"
-    return "former" if version in now.former else "candidate"
-
-
 def judged(version: Registered) -> str:
     """The verdict in a word, with its sign."""
     if version.passed is None:
@@ -40,15 +30,8 @@ def choose_version(project: Project, ledger: Ledger, now: Standing, count: int) 
     row = st.container(horizontal=True, vertical_alignment="bottom")
     verdict = row.pills("Verdict", ["passed", "failed"], key="verdict", label_visibility="collapsed")
     passed = None if verdict is None else verdict == "passed"
-    pages = max(1, -(-count // PAGE))
-    number = (
-        row.number_input("Page", 1, pages, key="page", width=140, label_visibility="collapsed")
-        if pages > 1
-        else 1
-    )
-    if pages > 1:
-        row.caption(f"page {number} of {pages}, {count} versions")
-    shown = registered(ledger, now.model, limit=PAGE, offset=PAGE * (int(number) - 1), passed=passed)
+    part = choose_page(row, count, PAGE, "page", "versions")
+    shown = registered(ledger, now.model, limit=PAGE, offset=part.start, passed=passed)
     if not shown:
         st.info("No version here is like that; take the filter away or go to another page.", icon="🔎")
         return None
@@ -56,10 +39,10 @@ def choose_version(project: Project, ledger: Ledger, now: Standing, count: int) 
     place = next((at for at, each in enumerate(shown) if str(each.version) == wanted), None)
     selected = st.dataframe(
         _table(project, shown, now), hide_index=True, on_select="rerun", selection_mode="single-row-required",
-        key=f"versions-{now.model}-{number}-{verdict}", column_config=_columns(), height="content",
+        key=f"versions-{now.model}-{part.start}-{verdict}", column_config=_columns(), height="content",
         selection_default={"selection": {"rows": [place or 0]}},
     )["selection"]["rows"]  # fmt: skip
-    if wanted and place is None and not number > 1 and (named := _named(ledger, now.model, wanted)):
+    if wanted and place is None and part.start == 0 and (named := _named(ledger, now.model, wanted)):
         st.caption(f"Version {named.version} is not on this page of the list.")
         return named
     chosen = shown[selected[0]] if selected and selected[0] < len(shown) else shown[0]
@@ -75,7 +58,7 @@ def _named(ledger: Ledger, model: str, version: str) -> Registered | None:
 def _table(project: Project, shown: list[Registered], now: Standing) -> dict[str, list[object]]:
     cards = [card_of(project, each) for each in shown]
     metrics = list(dict.fromkeys(name for each in cards for name in each.metrics))[:METRICS]
-    states = [state_of(each.version, now) for each in shown]
+    states = [now.state_of(each.version) for each in shown]
     table: dict[str, list[object]] = {
         "version": [each.version for each in shown],
         "state": [f"{SIGNS[state]} {state}".strip() for state in states],

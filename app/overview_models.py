@@ -10,18 +10,19 @@ from drawing import age, plain
 from monitoring_windows import monitors_of_model, windows_of
 from serving_live import last_minutes
 
-from workbench import ledger_trail
 from workbench.alerts import Alert
 from workbench.ledger import Ledger
 from workbench.ledger_windows import Point
 from workbench.settings import Project
-from workbench.trail import Standing, standing
+from workbench.trail import Standing
 from workbench.window_lines import first_choice, line, measures
 
 
-def show_model(project: Project, ledger: Ledger, model: str, versions: int, alerts: Sequence[Alert]) -> None:
+def show_model(
+    project: Project, ledger: Ledger, now: Standing, versions: int, alerts: Sequence[Alert]
+) -> None:
     """The box of a model; `alerts` are its open ones."""
-    now = standing(model, ledger_trail.entries(ledger, model))
+    model = now.model
     known = windows_of(ledger, model)
     light, words = health_of(now, known, alerts)
     with st.container(border=True):

@@ -9,9 +9,10 @@ import streamlit as st
 from access import action
 from drawing import moment, sign
 
-from workbench import ledger_leases, ledger_queue, run_form
+from workbench import ledger_queue, run_form
 from workbench.errors import BadInput, WorkbenchError
 from workbench.ledger import Ledger, Run
+from workbench.ledger_leases import service_is_up
 from workbench.ledger_queue import Request
 from workbench.loading import load_pipeline
 from workbench.pipeline import Pipeline, require_findable
@@ -19,13 +20,6 @@ from workbench.promotion_policy import Actor
 from workbench.run_form import Field
 from workbench.service.clock import clock_here
 from workbench.settings import Project
-
-SERVICE = "scheduler"
-"""The lease that a service holds while it works."""
-
-
-def service_is_up(ledger: Ledger) -> bool:
-    return ledger_leases.leaseholder(ledger, SERVICE) is not None
 
 
 def show_queue(ledger: Ledger, place: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import streamlit as st
+from choosing import choose_page
 from drawing import SIGNS, duration, moment, sign
 from sources import state_of
 
@@ -27,15 +28,12 @@ def choose_run(ledger: Ledger) -> Run | None:
         _pill(bar, "State", [state for state in SIGNS if any(state == each for _, each in counted)], signed=True),
     )  # fmt: skip
     total = history.matching(counted, wanted)
-    pages = max(1, -(-total // ROWS))
-    number = 1
-    if pages > 1:
-        number = int(bar.number_input(f"Page of {pages:,}", 1, pages, 1, key=f"page {wanted}", width=140))
-    shown = history.page(ledger, wanted, (number - 1) * ROWS, ROWS)
+    part = choose_page(bar, total, ROWS, f"page {wanted}", "runs")
+    shown = history.page(ledger, wanted, part.start, ROWS)
     if not shown:
         st.info("No run is like that; take a filter away.", icon="🔎")
         return None
-    chosen = _table(ledger, shown, f"runs {wanted} {number}")
+    chosen = _table(ledger, shown, f"runs {wanted} {part.start}")
     if chosen is not None and chosen.id != st.session_state.get("chosen run"):
         st.session_state["chosen run"] = chosen.id
         st.query_params["run"] = chosen.id

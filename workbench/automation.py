@@ -9,7 +9,7 @@ from workbench.errors import BadInput, Problem, SpecError, did_you_mean
 from workbench.ledger import Ledger
 from workbench.ledger_triggers import TriggerState
 from workbench.loading import load_pipeline
-from workbench.pipeline import Pipeline, pipeline_files
+from workbench.pipeline import Pipeline, pipeline_files, require_findable
 from workbench.schedules import next_due
 from workbench.settings import Project
 from workbench.trigger_keys import Trigger
@@ -43,13 +43,19 @@ class Standing:
         return self.state.reason if self.state else "no service has looked at it yet: workbench up"
 
 
-def read_pipelines(project: Project) -> tuple[list[Pipeline], list[Problem]]:
-    """The project's pipelines, and what is wrong with the files of the others."""
+def read_pipelines(project: Project, *, startable: bool = False) -> tuple[list[Pipeline], list[Problem]]:
+    """The project's pipelines, and what is wrong with the files of the others.
+
+    With `startable`, one with triggers is wrong if it cannot be found again by its name, as a run by itself has to.
+    """
     pipelines: list[Pipeline] = []
     problems: list[Problem] = []
     for file in pipeline_files(project):
         try:
-            pipelines.append(load_pipeline(file, project=project))
+            pipeline = load_pipeline(file, project=project)
+            if startable and pipeline.triggers:
+                require_findable(pipeline)
+            pipelines.append(pipeline)
         except SpecError as error:
             problems += error.problems
     return pipelines, problems

@@ -21,6 +21,7 @@ from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import ensure_async
 
 from workbench.digests import write_atomically
+from workbench.events import without_colours
 from workbench.late_imports import grammar_put_off
 
 with grammar_put_off():
@@ -289,11 +290,6 @@ def _plain(line: str, *, colours: bool = False) -> str:
     """A line as a terminal would show it in the end: what was drawn over it last, without colours."""
     last = line.rstrip("\r\n").rpartition("\r")[2]
     return last if colours else without_colours(last)
-
-
-def without_colours(text: str) -> str:
-    """Text without terminal colours."""
-    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
 
 
 def _size(count: int) -> str:

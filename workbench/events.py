@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -163,3 +164,8 @@ class RunFinished(Event):
 
 
 Listener = Callable[[Event], None]
+
+
+def without_colours(text: str) -> str:
+    """Text without terminal colours."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)

@@ -10,6 +10,9 @@ from workbench import ledger_schema as schema
 from workbench.ledger import Ledger
 from workbench.processes import Process
 
+SCHEDULER = "scheduler"
+"""The lease that a service holds while it works."""
+
 UNHEARD = 120.0
 """Seconds after which the lease of a process on another host has ended, if it was not renewed."""
 
@@ -50,6 +53,11 @@ def leaseholder(ledger: Ledger, name: str) -> Process | None:
         return None
     holder = Process.read(found[0].owner)
     return None if holder.alive is False else holder
+
+
+def service_is_up(ledger: Ledger) -> bool:
+    """Whether somebody works off what is asked for."""
+    return leaseholder(ledger, SCHEDULER) is not None
 
 
 def release(ledger: Ledger, name: str, owner: Process) -> None:

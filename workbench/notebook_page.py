@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from workbench.events import without_colours
 from workbench.pages import Content, Html, code, escaped, folded, page
 
 TAGS = frozenset({
@@ -134,7 +135,7 @@ def _markdown(text: str) -> str:
 
 
 def _pre(text: str) -> str:
-    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+    plain = without_colours(text)
     more = f"\n… {len(plain) - MOST:,} characters more" if len(plain) > MOST else ""
     return f'<div class="output"><pre>{escaped(plain[:MOST] + more)}</pre></div>'
 

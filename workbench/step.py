@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import KernelError
-from workbench.events import Failure
+from workbench.events import Failure, without_colours
 
 if TYPE_CHECKING:
     from workbench.ahead import AheadKernels, KernelSetup
@@ -148,7 +148,7 @@ def _missing_output(task: StepTask) -> Failure | None:
 
 
 def _cell_failure(executed: ExecutedNotebook, position: int | None, error: Any) -> Failure:
-    from workbench.cells import error_line, without_colours
+    from workbench.cells import error_line
 
     cell = executed.notebook.cells[position] if position is not None else None
     trace = without_colours(str(error.traceback))

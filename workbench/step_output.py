@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from workbench.events import without_colours
 
 if TYPE_CHECKING:
     from workbench.events import Failure
@@ -72,5 +73,5 @@ def output_lines(output: Mapping[str, Any]) -> list[str]:
 
 def _visible(line: str) -> str:
     """What a terminal would end up with: no colours, and of overwritten text only the last."""
-    line = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line).rstrip("\r").rpartition("\r")[2]
+    line = without_colours(line).rstrip("\r").rpartition("\r")[2]
     return "".join(sign if sign.isprintable() or sign == "\t" else " " for sign in line)

@@ -108,6 +108,16 @@ class Standing:
         """Versions that were champion once and are not now."""
         return frozenset(period.version for period in self.periods) - {self.champion}
 
+    def state_of(self, version: int) -> str:
+        """What a version is right now: `champion`, `retired`, `rejected`, `former` (was champion once) or `candidate`."""
+        if version == self.champion:
+            return "champion"
+        if version in self.retired:
+            return "retired"
+        if version in self.rejected:
+            return "rejected"
+        return "former" if version in self.former else "candidate"
+
     @property
     def previous(self) -> int | None:
         """The version that a rollback leads to: the last one before, that nobody retired or rejected since."""

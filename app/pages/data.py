@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import streamlit as st
+from choosing import choose_view
 from data_contracts import show_contracts
 from data_drift import named, show_drift
 from foreign_pages import show_page
@@ -41,10 +42,7 @@ def show_pages(found: list[Output]) -> None:
 
 project = current_project()
 st.title("Data", anchor=False)
-asked = st.query_params.get("view", "contracts")
-st.session_state.setdefault("data-view", asked if asked in VIEWS else "contracts")
-view = st.segmented_control("View", list(VIEWS), format_func=VIEWS.get, key="data-view", required=True,
-                            label_visibility="collapsed")  # fmt: skip
+view = choose_view(VIEWS, "data-view")
 try:
     there, held = in_store(project.root)
     if view == "profiles":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import streamlit as st
+from choosing import choose_view
 from monitoring_alerts import show_alerts
 from monitoring_replays import show_replays
 from monitoring_window import show_window
@@ -63,12 +64,7 @@ def show(project: Project, ledger: Ledger) -> None:
     open_ones = ledger_alerts.open_alerts(ledger, model)
     show_state(open_ones)
     names = {"windows": "Windows", "alerts": f"Alerts ({len(open_ones)})", "replays": "Replays and age"}
-    if "view" not in st.session_state:
-        asked = st.query_params.get("view", "alerts" if "alert" in st.query_params else "windows")
-        st.session_state["view"] = asked if asked in names else "windows"
-    view = st.segmented_control(
-        "View", list(names), format_func=names.get, key="view", label_visibility="collapsed"
-    )
+    view = choose_view(names, "view", "alerts" if "alert" in st.query_params else "windows")
     if view == "alerts":
         show_alerts(project, ledger, model, open_ones)
     elif view == "replays":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import streamlit as st
 from drawing import age, moment, sign
@@ -17,7 +18,7 @@ from workbench.ledger_versions import counts
 from workbench.ledger_windows import watched_models
 from workbench.service.clock import clock_here
 from workbench.settings import Project
-from workbench.trail import MOVES
+from workbench.trail import MOVES, Entry, standing
 
 FEW = 6
 """Lines of each list; the rest is on its own page."""
@@ -42,8 +43,10 @@ def show_next(project: Project, ledger: Ledger) -> None:
     now = clock_here().now()
     pipelines, problems = read_pipelines(project)
     found = standings(ledger, pipelines, now)
-    due = sorted((each.due, each) for each in found if each.due is not None and each.word != "paused")[:FEW]
-    for when, each in due:
+    due = sorted(
+        ((each.due, each) for each in found if each.due is not None), key=lambda one: (one[0], one[1].name)
+    )
+    for when, each in due[:FEW]:
         soon = "due now" if when <= now else f"in {age(when - now)}"
         st.markdown(f"⏰ **{each.name}** {soon}")
     waiting = [each for each in found if each.due is None and each.word == "active"]
@@ -57,10 +60,9 @@ def show_next(project: Project, ledger: Ledger) -> None:
         st.caption("No trigger is at work: start `workbench up`, or see *Automation* for what is paused.")
 
 
-def show_moves(ledger: Ledger, models: list[str]) -> None:
+def show_moves(entries: Sequence[Entry]) -> None:
     st.subheader("Last promotions", anchor=False)
-    every = [each for model in models for each in ledger_trail.entries(ledger, model)]
-    moves = [each for each in every if each.kind in MOVES and each.phase == "done"]
+    moves = [each for each in entries if each.kind in MOVES and each.phase == "done"]
     moves.sort(key=lambda each: -each.created)
     if not moves:
         st.caption("None yet: decide about a version under *Models*.")
@@ -88,10 +90,12 @@ def show_parts(project: Project, ledger: Ledger) -> None:
     versions = counts(ledger)
     models = sorted({*versions, *watched_models(ledger)})
     alerts = ledger_alerts.open_alerts(ledger)
+    trail = ledger_trail.entries(ledger)
     for model in models:
         show_model(
-            project, ledger, model, versions.get(model, 0), [each for each in alerts if each.model == model]
-        )
+            project, ledger, standing(model, [each for each in trail if each.model == model]),
+            versions.get(model, 0), [each for each in alerts if each.model == model],
+        )  # fmt: skip
     if not models:
         st.info("No model is registered yet: `make demo`, or `workbench run train`", icon="🌱")
     left, middle, right = st.columns(3)
@@ -100,7 +104,7 @@ def show_parts(project: Project, ledger: Ledger) -> None:
     with middle:
         show_next(project, ledger)
     with right:
-        show_moves(ledger, models)
+        show_moves(trail)
 
 
 project = current_project()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import streamlit as st
+from choosing import choose_view
 from serving_find import show_lookup
 from serving_live import show_live
 from serving_shadow import show_shadow
@@ -21,17 +22,6 @@ START = (
 )
 
 
-def choose_view() -> str:
-    """The one in the address when the page is opened; a prediction's id in it asks for its own."""
-    if "serving-view" not in st.session_state:
-        asked = st.query_params.get("view", "find" if "prediction" in st.query_params else "live")
-        st.session_state["serving-view"] = asked if asked in VIEWS else "live"
-    chosen = st.segmented_control(
-        "View", list(VIEWS), format_func=VIEWS.get, key="serving-view", required=True, label_visibility="collapsed"
-    )  # fmt: skip
-    return str(chosen)
-
-
 def choose_model(models: list[str]) -> str:
     asked = st.query_params.get("model")
     if len(models) == 1:
@@ -42,7 +32,7 @@ def choose_model(models: list[str]) -> str:
 
 def show(project: Project, ledger: Ledger) -> None:
     models = sorted(each.model for each in champion_markers(project))
-    view = choose_view()
+    view = choose_view(VIEWS, "serving-view", "find" if "prediction" in st.query_params else "live")
     if view == "find":
         show_lookup(project, ledger)
         return

@@ -33,6 +33,24 @@ def test_nothing_there_then_weeks_with_alerts_then_a_damaged_ledger(
     assert not app.exception
 
 
+def test_two_triggers_that_are_due_at_the_same_moment_are_both_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, open_app: OpenApp
+) -> None:
+    project = projects.empty(tmp_path / "one")
+    projects.write_pipelines(project)
+    Ledger.open(project).close()
+    for name in ("one", "two"):  # a staleness of what never ran is due now, to the second
+        file = projects.SCORE.replace("pipeline: score", f"pipeline: {name}")
+        (project.notebooks / f"{name}.yaml").write_text(
+            file.replace('new_data: "data/*.csv"', "staleness: 30d")
+        )
+    monkeypatch.chdir(project.root)
+    app = open_app()
+    assert not app.exception
+    said = text_of(app)
+    assert [f"**{name}.staleness** due now" in said for name in ("one", "two")] == [True, True]
+
+
 def test_a_promotion_from_the_app_is_on_the_trail_and_on_the_overview(
     models: Project, open_app: OpenApp
 ) -> None:

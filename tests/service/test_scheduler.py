@@ -24,7 +24,7 @@ from workbench.pipeline import Pipeline
 from workbench.processes import Process
 from workbench.service.asking import look_at
 from workbench.service.clock import Clock
-from workbench.service.scheduler import LEASE, Scheduler
+from workbench.service.scheduler import Scheduler
 from workbench.service.world import files, world
 from workbench.settings import Project
 
@@ -116,7 +116,7 @@ def test_a_run_by_hand_makes_a_pipeline_fresh(ledger: Ledger, pipeline: Pipeline
 
 def test_a_scheduler_waits_while_another_has_the_lease(ledger: Ledger, pipeline: Pipeline) -> None:
     said: list[str] = []
-    leases.lease(ledger, LEASE, Process("elsewhere", 1, 1.0), 30)
+    leases.lease(ledger, leases.SCHEDULER, Process("elsewhere", 1, 1.0), 30)
     scheduler = Scheduler(pipeline.project, ledger, Clock(), said.append)
     scheduler.tick()
     scheduler.tick()

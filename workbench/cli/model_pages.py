@@ -25,17 +25,6 @@ COLOURS = {"champion": "green", "rejected": "red", "retired": "bright_black", "a
 _HEADLINES = 3
 
 
-def state_of(version: int, now: Standing) -> str:
-    """What a version is right now."""
-    if version == now.champion:
-        return "champion"
-    if version in now.retired:
-        return "retired"
-    if version in now.rejected:
-        return "rejected"
-    return "former" if version in now.former else "candidate"
-
-
 def version_row(version: Version, now: Standing, verdict: Verdict | None) -> dict[str, Any]:
     """One version as the list shows it."""
     metrics = {
@@ -46,7 +35,7 @@ def version_row(version: Version, now: Standing, verdict: Verdict | None) -> dic
     return {
         "model": version.model,
         "version": version.version,
-        "state": state_of(version.version, now),
+        "state": now.state_of(version.version),
         "verdict": verdict.outcome if verdict else None,
         "passed": verdict.passed if verdict else None,
         "overridden": version.version in now.overrides,
@@ -103,7 +92,7 @@ def page_of(promotions: Promotions, version: Version, now: Standing, actor: Acto
         "model": version.model,
         "version": version.version,
         "verdict": asdict(verdict) if verdict else None,
-        "state": state_of(version.version, now),
+        "state": now.state_of(version.version),
         "champion": now.champion,
         "champion_since": now.periods[-1].since if now.champion and now.periods else None,
         "champion_by": now.made_by.actor if now.champion and now.made_by else None,

@@ -207,10 +207,9 @@ def _waits(request: Request, up: bool) -> str:
 
 
 def _service_is_up(ledger: Ledger) -> bool:
-    from workbench import ledger_leases as leases
-    from workbench.service.scheduler import LEASE
+    from workbench.ledger_leases import service_is_up
 
-    return leases.leaseholder(ledger, LEASE) is not None
+    return service_is_up(ledger)
 
 
 def _print_json(request: Request) -> None:

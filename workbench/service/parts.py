@@ -10,10 +10,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from workbench.access import auth_section, door_of
+from workbench.automation import read_pipelines
 from workbench.champions import champion_markers
 from workbench.errors import BadInput, Problem, SpecError
-from workbench.loading import load_pipeline
-from workbench.pipeline import Pipeline, pipeline_files, require_findable
+from workbench.pipeline import Pipeline
 from workbench.serving.http.api_keys import refuse_open_door
 from workbench.serving.listening import listen
 from workbench.settings import Project
@@ -77,7 +77,7 @@ def served(project: Project) -> frozenset[str]:
 
 def refuse_bad_configuration(project: Project, chosen: list[Part]) -> list[Pipeline]:
     """Everything that would keep a part from working, at once; the pipelines. Raises SpecError or BadInput."""
-    pipelines, problems = _pipelines(project)
+    pipelines, problems = read_pipelines(project, startable=True)
     problems += [
         Problem(message, project.file, key=f"service.{part.name}")
         for part in chosen
@@ -91,20 +91,6 @@ def refuse_bad_configuration(project: Project, chosen: list[Part]) -> list[Pipel
     if any(part.name == "app" for part in chosen):
         door_of(project, project.app.host, auth_section(project))
     return pipelines
-
-
-def _pipelines(project: Project) -> tuple[list[Pipeline], list[Problem]]:
-    pipelines: list[Pipeline] = []
-    problems: list[Problem] = []
-    for file in pipeline_files(project):
-        try:
-            pipeline = load_pipeline(file, project=project)
-            if pipeline.triggers:
-                require_findable(pipeline)
-            pipelines.append(pipeline)
-        except SpecError as error:
-            problems += error.problems
-    return pipelines, problems
 
 
 def _missing(project: Project, part: Part) -> Iterator[str]:

@@ -39,7 +39,6 @@ from workbench.service.world import world
 from workbench.settings import Project, read_project
 from workbench.triggers import LATE
 
-LEASE = "scheduler"
 LEASE_SECONDS = 30.0
 """How long after the last sign of a scheduler on another host the next one takes over."""
 
@@ -65,7 +64,7 @@ class Scheduler:
 
     def tick(self) -> None:
         """One look at everything. Raises LedgerError."""
-        leads = leases.lease(self.ledger, LEASE, self.me, LEASE_SECONDS)
+        leads = leases.lease(self.ledger, leases.SCHEDULER, self.me, LEASE_SECONDS)
         if leads != self.leads:
             self.say("at work" if leads else "another scheduler is at work; this one waits")
         self.leads = leads
@@ -168,7 +167,7 @@ class Scheduler:
             process.terminate()
             process.wait()
         queue.reconcile(self.ledger, self.clock.now())
-        leases.release(self.ledger, LEASE, self.me)
+        leases.release(self.ledger, leases.SCHEDULER, self.me)
 
     def _working(self) -> Iterator[tuple[Request, Process]]:
         """Runs on this host that a scheduler began; not those that a person runs in a terminal."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+import os
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
@@ -68,23 +69,64 @@ class LocalExecutor:
         return execute(task, watcher, stop, self._host, self._ahead)
 
 
-@contextmanager
-def head_start(
-    pipeline: Pipeline, selection: Selection, surroundings: Surroundings
-) -> Iterator[LocalExecutor | None]:
-    """An executor that gets ready while the plan is being made, where something is as good as certain to run.
+class HeadStart:
+    """A kernel host that starts before the plan is made, where something is as good as certain to run.
 
-    That is so when a selected step was never done, or its notebook has a cell that was never read before. None
-    otherwise: then the plan may find everything cached. Raises SpecError for unknown steps.
+    guess, when not even the pipeline was read, by the times of notebooks: a fault costs a host that nobody uses
+    decide, when it was read: something runs where a selected step was never done, or its notebook has a cell that
+    was never read before. Elsewhere the plan may find everything cached, and needs no host.
     """
-    from workbench.plan import selected
 
-    steps = selected(pipeline, selection)
-    done = surroundings.store.has_result
-    fresh = [step for key, step in steps.items() if step.notebook.unseen or not done(pipeline.name, key)]
-    if not fresh:
-        yield None
-        return
-    names = [KERNEL, *(name for step in fresh for name in surroundings.warm_imports(step.notebook))]
-    with LocalExecutor(names, excluded=[pipeline.project.root]) as executor:
-        yield executor
+    def __init__(self) -> None:
+        self._executor: LocalExecutor | None = None
+
+    def __enter__(self) -> HeadStart:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._executor is not None:
+            self._executor.__exit__(None, None, None)
+
+    def guess(self) -> None:
+        """Start a host where a notebook of the project here was written after the notebooks were last read."""
+        from workbench.errors import WorkbenchError
+        from workbench.settings import find_project
+
+        with suppress(WorkbenchError, OSError):  # whoever reads the pipeline says what is wrong
+            project = find_project()
+            if _newest_notebook(project.notebooks) > _written(project.cells):
+                self._start(project.root)
+
+    def decide(
+        self, pipeline: Pipeline, selection: Selection, surroundings: Surroundings
+    ) -> LocalExecutor | None:
+        """The executor with a host that starts, if there is one. Raises SpecError for unknown steps."""
+        from workbench.plan import selected
+
+        steps = selected(pipeline, selection)
+        done = surroundings.store.has_result
+        fresh = [step for key, step in steps.items() if step.notebook.unseen or not done(pipeline.name, key)]
+        if self._executor is not None and not fresh:
+            with suppress(OSError):  # nothing new in them: not to be guessed once more
+                os.utime(pipeline.project.cells)
+        names = [name for step in fresh for name in surroundings.warm_imports(step.notebook)]
+        if self._executor is not None:
+            self._executor.prepare(names)
+        elif fresh:
+            self._start(pipeline.project.root, names)
+        return self._executor
+
+    def _start(self, root: Path, imports: Sequence[str] = ()) -> None:
+        self._executor = LocalExecutor([KERNEL, *imports], excluded=[root]).__enter__()
+
+
+def _newest_notebook(folder: Path) -> int:
+    with os.scandir(folder) as entries:
+        return max((each.stat().st_mtime_ns for each in entries if each.name.endswith(".ipynb")), default=0)
+
+
+def _written(file: Path) -> int:
+    try:
+        return file.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0

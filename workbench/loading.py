@@ -147,7 +147,7 @@ class _Loading:
         self.problems[Problem(message, key=f"-p {name}")] = None
 
     def _read_notebooks(self) -> None:
-        memory = CodeMemory(self.project.store / "cells.json")
+        memory = CodeMemory(self.project.cells)
         read: dict[str, Notebook | SpecError] = {}
         for name, spec in self.specs.items():
             if "notebook" not in spec:

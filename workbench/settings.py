@@ -198,6 +198,11 @@ class Project:
         return self.state / "store"
 
     @property
+    def cells(self) -> Path:
+        """What is known of the code of notebooks."""
+        return self.store / "cells.json"
+
+    @property
     def running(self) -> Path:
         """One folder for each run that has work left: its lock and its scratch."""
         return self.state / "run"

@@ -48,13 +48,17 @@ def command(
     with signals(stop, signal.SIGINT, signal.SIGTERM), ExitStack() as stack:
         if dry_run:
             return _show(wanted.plan(), as_json)
-        from workbench.executors import head_start
+        from workbench.executors import HeadStart
+
+        start = stack.enter_context(HeadStart())
+        if not cold:
+            start.guess()  # before all that has yet to be imported here
         from workbench.plan import Surroundings, make_plan
         from workbench.run import run_plan
 
         pipeline, selection = wanted.load(), wanted.selection()
         surroundings = Surroundings(pipeline.project)
-        early = None if cold else stack.enter_context(head_start(pipeline, selection, surroundings))
+        early = None if cold else start.decide(pipeline, selection, surroundings)
         plan = make_plan(pipeline, selection, surroundings)
         with display_of(plan, as_json=as_json) as display:
             result = run_plan(

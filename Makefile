@@ -18,7 +18,7 @@ say = @printf '==> %s\n'
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo replay test check fix bench bench-serving lab app browser clean
+.PHONY: help demo replay test check fix bench bench-serving lab app pictures browser clean
 
 help: ## say what there is
 	@echo "Targets (each sets up what it needs):"
@@ -69,6 +69,9 @@ lab: $(READY) ## JupyterLab with warm kernels on the notebooks, on this machine 
 
 app: $(READY) ## the app on http://127.0.0.1:8501, on this machine only
 	@$(RUN)/workbench app
+
+pictures: $(READY) ## each view of the app on this project, light and dark, into reports/app/
+	@$(RUN)/python -m tests.pictures
 
 browser: ## install Debian's chromium for the browser tests (as root)
 	@command -v chromium >/dev/null || { apt-get update -qq && \

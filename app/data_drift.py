@@ -38,15 +38,16 @@ def show_drift(found: Sequence[Output]) -> None:
     try:
         between = _between(found[before].file, found[now].file)
     except WorkbenchError as error:
-        st.error(str(error), icon="⚖️")
+        st.info(str(error), icon="⚖️")
         return
     _show_between(between, f"{found[before].digest}-{found[now].digest}")
 
 
 def _alike(found: Sequence[Output]) -> list[int]:
-    """Versions of one output, of one that others name alike, or any: at least two, the newest first."""
+    """Versions of one output, of one that others name alike, or any: at least two, the newest first. Large ones are more
+    worth a look than what was set aside."""
     for of in (lambda each: each.place, lambda each: each.name, lambda _: ""):
-        for each in found:
+        for each in sorted(found, key=lambda each: -each.size):
             if len(own := [at for at, other in enumerate(found) if of(other) == of(each)]) > 1:
                 return own
     return [0, 0]

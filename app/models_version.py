@@ -18,17 +18,22 @@ from workbench.trail import Standing
 DOSSIER_HEIGHT = 900
 
 
+PAST = {"promote": "promoted", "rollback": "brought back"}
+"""What made a version champion, as something that was done."""
+
+
 def show_standing(project: Project, now: Standing, count: int) -> None:
     """Which version serves, since when, by whose word; what is tried beside it; what was overruled."""
     policy = project.policy(now.model)
+    known = f"{count} version{'' if count == 1 else 's'}"
     if now.champion is None or now.made_by is None:
-        st.markdown(f"⚪ **No champion**, {count} versions · policy {policy}")
+        st.markdown(f"⚪ **No champion**, {known} · policy {policy}")
         return
     by = now.made_by
     reason = f": {plain(by.reason)}" if by.reason else ""
     st.markdown(
         f"🏆 **Version {now.champion}** serves since {age(time.time() - by.created)}, "
-        f"{by.kind} by {plain(by.actor)}{reason} · {count} versions · policy {policy}"
+        f"{PAST[by.kind]} by {plain(by.actor)}{reason} · {known} · policy {policy}"
     )
     for tried, word in ((now.canary, "canary"), (now.shadow, "shadow")):
         if tried is not None:

@@ -106,7 +106,10 @@ def show_live(project: Project, model: str) -> None:
     with left:
         show(last_hour(_minutes(project.root, model)), key="hour")
     with right:
-        show(latencies(samples, model), key="latency")
+        if len(samples) > 1:
+            show(latencies(samples, model), key="latency")
+        else:
+            st.caption("Latencies are drawn from the second answer of the server on.")
     if now is not None:
         _show_workers(looks, model, now.versions)
 

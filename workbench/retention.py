@@ -58,10 +58,14 @@ class Garbage:
     leftovers: tuple[Path, ...] = ()
     """Scratch of runs whose process is gone, and of a collection that was cut short."""
     locks: tuple[Path, ...] = ()
+    logs: tuple[Path, ...] = ()
+    """Of runs that the service started, when nothing was written to them for as long as runs are kept."""
 
     @property
     def empty(self) -> bool:
-        return not (self.reports or self.manifests or self.objects or self.leftovers or self.locks)
+        return not (
+            self.reports or self.manifests or self.objects or self.leftovers or self.locks or self.logs
+        )
 
 
 @dataclass(frozen=True)
@@ -128,6 +132,7 @@ def find_garbage(project: Project, ledger: Ledger, keep_runs: int, since: float)
             for file in (project.store / "locks").glob("*.lock")
             if time.time() - file.stat().st_mtime > LOCK_SECONDS
         ),
+        logs=tuple(file for file in project.request_logs.glob("*.log") if file.stat().st_mtime < since),
     )
 
 
@@ -169,9 +174,9 @@ def remove_garbage(project: Project, garbage: Garbage) -> tuple[Garbage, str]:
     after looking that nobody has: what such a run finds is either complete or not there at all.
     """
     store = Store(project.store, Digests(project.root, project.store / "digests.json"))
-    for path in (*garbage.reports, *garbage.leftovers):
+    for path in (*garbage.reports, *garbage.leftovers, *garbage.logs):
         remove(path)
-    only_reports = Garbage(reports=garbage.reports, leftovers=garbage.leftovers)
+    only_reports = Garbage(reports=garbage.reports, leftovers=garbage.leftovers, logs=garbage.logs)
     if claimed_runs(project)[0]:
         return only_reports, "a run is in progress, so all results stay for now"
     for manifest in garbage.manifests:
@@ -230,7 +235,7 @@ def _trash(project: Project) -> list[Path]:
 
 
 def _places(garbage: Garbage) -> Iterator[Path]:
-    yield from (*garbage.reports, *garbage.objects, *garbage.leftovers)
+    yield from (*garbage.reports, *garbage.objects, *garbage.leftovers, *garbage.logs)
 
 
 def _files(path: Path) -> Iterator[os.stat_result]:

@@ -203,6 +203,11 @@ class Project:
         return self.store / "cells.json"
 
     @property
+    def request_logs(self) -> Path:
+        """What the runs that the service started say, a file a request."""
+        return self.state / "service" / "requests"
+
+    @property
     def running(self) -> Path:
         """One folder for each run that has work left: its lock and its scratch."""
         return self.state / "run"

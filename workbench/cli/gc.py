@@ -35,11 +35,12 @@ def command(dry_run: bool, keep_runs: int | None, keep_days: float | None, as_js
             "objects": [path.name for path in garbage.objects],
             "leftovers": [str(path) for path in garbage.leftovers],
             "locks": len(garbage.locks),
+            "logs": [str(path) for path in garbage.logs],
             "notice": freed.notice,
         })  # fmt: skip
         return 0
     if dry_run:
-        for path in (*garbage.reports, *garbage.leftovers):
+        for path in (*garbage.reports, *garbage.leftovers, *garbage.logs):
             click.echo(f"would remove {short_path(path)}")
         for each in garbage.manifests:
             click.echo(f"would forget a result of {each.pipeline}: {each.step} ({each.fingerprint[:12]})")
@@ -54,6 +55,7 @@ def command(dry_run: bool, keep_runs: int | None, keep_days: float | None, as_js
                 (garbage.objects, "stored output"),
                 (garbage.leftovers, "leftover"),
                 (garbage.locks, "lock file"),
+                (garbage.logs, "log"),
             )
             if found
         ]

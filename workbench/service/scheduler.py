@@ -179,7 +179,7 @@ class Scheduler:
 
 def request_log(project: Project, number: int) -> Path:
     """Where the run of a request says what happens."""
-    return project.state / "service" / "requests" / f"{number}.log"
+    return project.request_logs / f"{number}.log"
 
 
 def _leads_session(pid: int) -> bool:

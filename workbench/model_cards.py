@@ -78,11 +78,8 @@ class Card:
     @property
     def test_data(self) -> str | None:
         """Digest of the rows that it was measured on."""
-        found = [
-            inputs["test"]
-            for step in self.ingredients.values()
-            if "test" in (inputs := step.get("inputs", {}))
-        ]
+        inputs = [step.get("inputs") for step in self.ingredients.values()]
+        found = [each["test"] for each in inputs if isinstance(each, Mapping) and "test" in each]
         return str(found[-1]) if found else None
 
 
@@ -92,7 +89,8 @@ def card(project: Project, of: Registered) -> Card:
     files = place / ATTACHMENTS if place is not None and (place / ATTACHMENTS).is_dir() else None
     if files is None:
         return Card(of.model, of.version, None)
-    evidence, ingredients = (_read(files / name) for name in (EVIDENCE, INGREDIENTS))
+    evidence, made = (_read(files / name) for name in (EVIDENCE, INGREDIENTS))
+    ingredients = {step: each for step, each in made.items() if isinstance(each, Mapping)}
     return Card(
         of.model, of.version, files,
         dict(_figures(evidence.get("metrics"))), dict(evidence.get("directions") or {}), dict(evidence.get("test") or {}),

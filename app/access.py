@@ -17,7 +17,8 @@ import streamlit as st
 from workbench.access import Door, actor_of, auth_section, provider_name
 from workbench.errors import AccessError, WorkbenchError
 from workbench.promotion_policy import Actor
-from workbench.settings import ROLES, find_project
+from workbench.setting_keys import ROLES
+from workbench.settings import find_project
 
 _door: Door | None = None
 _TOLD, _SINCE = "told", "since"

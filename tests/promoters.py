@@ -12,7 +12,8 @@ from typing import Any
 
 from tests.registered import MODEL
 from workbench.errors import PromotionError
-from workbench.settings import ROLES, Project, read_project
+from workbench.setting_keys import ROLES
+from workbench.settings import Project, read_project
 
 WRITES = ("intent", "alias", "done", "marker")
 PRELOAD = [

@@ -9,7 +9,8 @@ import pytest
 
 from workbench.access import Door, actor_of, auth_section, door_of, provider_name, refusal
 from workbench.errors import AccessError, BadInput
-from workbench.settings import ROLES, Project, os_user, read_project
+from workbench.setting_keys import ROLES
+from workbench.settings import Project, os_user, read_project
 
 AUTH = {
     "redirect_uri": "https://models.example.org/oauth2callback",

@@ -22,7 +22,8 @@ from workbench.ledger import Ledger
 from workbench.mlflow_store import Aliases, connect
 from workbench.processes import Process
 from workbench.promotion import Actor, Promotions, trail_problems
-from workbench.settings import ROLES, Project, read_project
+from workbench.setting_keys import ROLES
+from workbench.settings import Project, read_project
 from workbench.trail import Entry
 from workbench.triggers import Decision, Slot
 

@@ -21,7 +21,8 @@ from workbench.ledger import Ledger
 from workbench.mlflow_store import Aliases, connect
 from workbench.promotion import Actor, Promotions, actor_here, trail_problems
 from workbench.registry import load, place
-from workbench.settings import ROLES, Project, os_user
+from workbench.setting_keys import ROLES
+from workbench.settings import Project, os_user
 from workbench.trail import Entry, live_during
 
 pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning")

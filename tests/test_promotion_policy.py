@@ -14,7 +14,7 @@ from workbench.promotion_policy import (
     may_roll_back,
     replaces_by_itself,
 )
-from workbench.settings import ROLES
+from workbench.setting_keys import ROLES
 from workbench.trail import Entry, Standing
 
 

@@ -20,7 +20,8 @@ from workbench.champions import champion_marker
 from workbench.errors import PromotionError
 from workbench.ledger import Ledger
 from workbench.promotion import Actor, Promotions, trail_problems
-from workbench.settings import ROLES, read_project
+from workbench.setting_keys import ROLES
+from workbench.settings import read_project
 
 ADA = Actor("ada", frozenset(ROLES))
 VERSION = st.sampled_from(VERSIONS)

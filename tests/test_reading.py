@@ -16,7 +16,8 @@ from workbench.errors import ProjectError, SpecError
 from workbench.loading import load_pipeline
 from workbench.notebook import read_notebook
 from workbench.schema import json_schema
-from workbench.settings import Project, find_project, parse_duration, parse_size, read_project
+from workbench.setting_keys import parse_duration, parse_size
+from workbench.settings import Project, find_project, read_project
 from workbench.yamls import parse_value, read_yaml
 
 WriteNotebook = Callable[..., Path]

@@ -8,17 +8,8 @@ from pathlib import Path
 import pytest
 
 from workbench.errors import ProjectError, SpecError
-from workbench.settings import (
-    ROLES,
-    ROOT_VARIABLE,
-    Project,
-    Serving,
-    find_project,
-    os_user,
-    parse_duration,
-    parse_size,
-    read_project,
-)
+from workbench.setting_keys import ROLES, Serving, parse_duration, parse_size
+from workbench.settings import ROOT_VARIABLE, Project, find_project, os_user, read_project
 
 
 def written(folder: Path, text: str) -> Path:

@@ -33,7 +33,7 @@ from dataclasses import asdict, dataclass, field
 from math import isfinite
 from typing import Any, Literal
 
-from workbench.settings import parse_duration, parse_size
+from workbench.setting_keys import parse_duration, parse_size
 
 Outcome = Literal["first", "better", "equivalent", "worse", "unknown"]
 """Against the champion; `first`: there is none; `unknown`: nothing tells."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workbench.errors import did_you_mean
-from workbench.settings import parse_duration, parse_size
+from workbench.setting_keys import parse_duration, parse_size
 from workbench.yamls import Place
 
 Found = tuple[Place, str]

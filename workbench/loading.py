@@ -31,7 +31,8 @@ from workbench.pipeline import (
     find_pipeline,
 )
 from workbench.schema import CHAMPION, REFERENCE, branch_values, shape_problems
-from workbench.settings import Project, find_project, parse_duration, parse_size
+from workbench.setting_keys import parse_duration, parse_size
+from workbench.settings import Project, find_project
 from workbench.source import CodeMemory
 from workbench.trigger_keys import Trigger, declared_triggers
 from workbench.yamls import Document, parse_value, read_yaml, without

@@ -8,7 +8,7 @@ from typing import Any
 from workbench import keys
 from workbench.errors import did_you_mean
 from workbench.keys import Found, Key, check_keys, object_schema
-from workbench.settings import parse_duration
+from workbench.setting_keys import parse_duration
 from workbench.yamls import Place
 
 METRICS = ("auc", "log_loss", "brier", "calibration_error")

@@ -11,11 +11,27 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from ipaddress import ip_network
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from workbench.errors import Problem, ProjectError, SpecError, did_you_mean
+from workbench.setting_keys import (
+    DEFAULTS,
+    GROUP,
+    ROLES,
+    AppSettings,
+    CanaryLimits,
+    Predictions,
+    ServiceSettings,
+    Serving,
+    app_of,
+    parse_duration,
+    parse_size,
+    predictions_of,
+    problem_of,
+    service_of,
+    serving_of,
+)
 
 FILE_NAME = "workbench.toml"
 ROOT_VARIABLE = "WORKBENCH_ROOT"
@@ -24,135 +40,6 @@ STATE_VARIABLE = "WORKBENCH_STATE"
 STATE = ".workbench"
 
 _ARTIFACTS = "workbench:/artifacts"
-_UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
-_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "ms": 0.001}
-
-DEFAULTS: dict[str, dict[str, Any]] = {
-    "project": {"name": ""},
-    "run": {"workers": 0, "output_budget": "20MB", "kernel_start_timeout": "60s"},
-    "ledger": {"url": ""},
-    "mlflow": {"enabled": True, "tracking_uri": "", "artifacts": ""},
-    "gc": {"keep_runs": 50, "keep_days": 30},
-    "executor": {"scheduler": ""},
-    "roles": {"viewer": (), "operator": (), "approver": (), "admin": ()},
-    "models": {"policy": "manual"},
-    "serve": {
-        "host": "127.0.0.1", "port": 8000, "workers": 1, "hosts": (), "max_body": "8MB", "max_rows": 10_000,
-        "max_columns": 1_000, "max_text": 10_000, "max_waiting": 256, "timeout": "30s", "read_timeout": "10s",
-    },
-    "canary": {"max_errors": 3, "max_refused": 0.05, "max_slowdown": 3.0, "min_batches": 50},
-    "predictions": {"durability": "durable", "keep_days": 0, "compact_every": "1m"},
-    "service": {
-        "server": True, "app": True, "mlflow": True, "app_port": 8501, "mlflow_port": 5000, "runs": 1,
-        "check_every": "5s",
-    },
-    "app": {
-        "host": "127.0.0.1", "hosts": (), "user_header": "", "groups_header": "", "proxies": (), "session": "8h",
-    },
-    "notify": {"urls": ()},
-}  # fmt: skip
-"""Every section and key of `workbench.toml` with its default; an empty URL means: inside the project.
-
-`[models.NAME]` takes the keys of `[models]` for one model.
-"""
-
-POLICIES = ("auto", "manual", "two-person")
-"""Who decides that a version becomes champion: its verdict, an approver, an approver who is not its author."""
-
-ROLES = ("viewer", "operator", "approver", "admin")
-"""What a person may do, in rising order: each role includes those before it."""
-
-GROUP = "group:"
-"""Before the name of a group that has a role."""
-
-DURABILITIES = ("durable", "async")
-"""When a prediction is answered: once it is on disk, or before."""
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """How the prediction log is kept."""
-
-    durability: str = "durable"
-    """One of DURABILITIES."""
-    keep_days: int = 0
-    """Days after which predictions, and what became of them, are removed; 0: never."""
-    compact_every: float = 60.0
-    """Seconds between two times that a server moves what it answered from the journal into Parquet files."""
-
-
-@dataclass(frozen=True)
-class ServiceSettings:
-    """What `workbench up` runs besides the scheduler, and how."""
-
-    server: bool = True
-    app: bool = True
-    mlflow: bool = True
-    app_port: int = 8501
-    mlflow_port: int = 5000
-    runs: int = 1
-    """At a time."""
-    check_every: float = 5.0
-    """Seconds between two looks at triggers and queue."""
-
-
-@dataclass(frozen=True)
-class AppSettings:
-    """Where `workbench app` listens, and who may come in; its port is `service.app_port`."""
-
-    host: str = "127.0.0.1"
-    hosts: tuple[str, ...] = ()
-    """Names under which others reach it."""
-    user_header: str = ""
-    """The header in which a reverse proxy names who asks; empty: there is none."""
-    groups_header: str = ""
-    """And their groups, separated by commas."""
-    proxies: tuple[str, ...] = ()
-    """Addresses and networks of proxies that are believed."""
-    session: float = 8 * 3600.0
-    """Seconds after which somebody has to sign in anew."""
-
-
-_AMOUNTS = {"output_budget": "size", "max_body": "size"} | dict.fromkeys(
-    ("kernel_start_timeout", "timeout", "read_timeout", "compact_every", "check_every", "session"), "duration"
-)
-"""Keys whose values are sizes or durations, both of more than nothing."""
-
-
-@dataclass(frozen=True)
-class Serving:
-    """Where `workbench serve` listens, and how much it takes of one request and of all."""
-
-    host: str = "127.0.0.1"
-    port: int = 8000
-    """0: one that is free."""
-    workers: int = 1
-    hosts: tuple[str, ...] = ()
-    """Names under which others reach the server, as through a proxy: with any of them, API keys are required."""
-    max_body: int = 8_000_000
-    """Bytes."""
-    max_rows: int = 10_000
-    max_columns: int = 1_000
-    max_text: int = 10_000
-    """Characters of one value."""
-    max_waiting: int = 256
-    """Requests that one worker has in hand at a time."""
-    timeout: float = 30.0
-    """Seconds from the request's head to its answer."""
-    read_timeout: float = 10.0
-    """Seconds for a request's head to arrive, and as many for its body."""
-
-
-@dataclass(frozen=True)
-class CanaryLimits:
-    """When a canary is taken back; see serving.guard."""
-
-    max_errors: int = 3
-    max_refused: float = 0.05
-    """Of its requests, 0 to 1."""
-    max_slowdown: float = 3.0
-    """Times the champion's seconds."""
-    min_batches: int = 50
 
 
 @dataclass(frozen=True)
@@ -179,9 +66,9 @@ class Project:
     """Address of the Dask scheduler that `--executor dask` uses; empty: processes on this machine."""
     serve: Serving = field(default_factory=Serving)
     canary: CanaryLimits = field(default_factory=CanaryLimits)
-    predictions: Predictions = Predictions()
-    service: ServiceSettings = ServiceSettings()
-    app: AppSettings = AppSettings()
+    predictions: Predictions = field(default_factory=Predictions)
+    service: ServiceSettings = field(default_factory=ServiceSettings)
+    app: AppSettings = field(default_factory=AppSettings)
     notify: tuple[str, ...] = field(default=(), repr=False)
     """URLs of apprise that alerts are told to, in which `${NAME}` stands for an environment variable. They hold secrets."""
     state_folder: str = STATE
@@ -295,36 +182,8 @@ def read_project(root: Path) -> Project:
     """
     root = root.resolve()
     file = root / FILE_NAME
-    try:
-        text = file.read_text(encoding="utf-8")
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        place = re.search(r"\(at line (\d+)", str(error))
-        at = int(place.group(1)) if place else None
-        raise SpecError([Problem(f"not valid TOML: {error}", file, at)]) from error
-    except UnicodeDecodeError as error:
-        raise SpecError([Problem(f"is not UTF-8 text (byte {error.start})", file)]) from error
-    except RecursionError:
-        raise SpecError([Problem("is nested too deep", file)]) from None
-    except OSError as error:
-        raise ProjectError(f"cannot read '{file}': {error.strerror}") from error
-    problems: list[Problem] = []
-    values = {section: dict(keys) for section, keys in DEFAULTS.items()}
-    for section, table in tables.items():
-        if section not in DEFAULTS:
-            message = f"unknown section '{section}'{did_you_mean(section, DEFAULTS)}"
-            problems.append(Problem(message, file, _line(text, section)))
-        elif not isinstance(table, dict):
-            message = f"{table!r} is not a section; expected [{section}] and keys below it"
-            problems.append(Problem(message, file, _line(text, section), section))
-        else:
-            for key, value in table.items():
-                if section == "models" and isinstance(value, dict):
-                    problems += _model_problems(key, value, file, text)
-                elif problem := _check(section, key, value):
-                    line = _line(text, section, key)
-                    problems.append(Problem(problem, file, line, f"{section}.{key}"))
-                values[section][key] = value
+    text, tables = _read(file)
+    values, problems = _values(file, text, tables)
     if not problems and not values["project"]["name"]:
         problems.append(Problem("missing; every project has a name", file, key="project.name"))
     if problems:
@@ -346,15 +205,56 @@ def read_project(root: Path) -> Project:
         roles={role: tuple(people) for role, people in values["roles"].items()} if "roles" in tables else {},
         policies=_policies(values["models"]),
         scheduler=values["executor"]["scheduler"],
-        serve=_serving(values["serve"]),
+        serve=serving_of(values["serve"]),
         canary=CanaryLimits(**values["canary"]),
-        predictions=_predictions(values["predictions"]),
-        service=_service(values["service"]),
-        app=_app(values["app"]),
+        predictions=predictions_of(values["predictions"]),
+        service=service_of(values["service"]),
+        app=app_of(values["app"]),
         notify=tuple(values["notify"]["urls"]),
     )
     elsewhere = os.environ.get(STATE_VARIABLE, STATE)
     return project if elsewhere == STATE else project.beside(elsewhere)
+
+
+def _read(file: Path) -> tuple[str, dict[str, Any]]:
+    """The text, and what TOML makes of it."""
+    try:
+        text = file.read_text(encoding="utf-8")
+        return text, tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        place = re.search(r"\(at line (\d+)", str(error))
+        at = int(place.group(1)) if place else None
+        raise SpecError([Problem(f"not valid TOML: {error}", file, at)]) from error
+    except UnicodeDecodeError as error:
+        raise SpecError([Problem(f"is not UTF-8 text (byte {error.start})", file)]) from error
+    except RecursionError:
+        raise SpecError([Problem("is nested too deep", file)]) from None
+    except OSError as error:
+        raise ProjectError(f"cannot read '{file}': {error.strerror}") from error
+
+
+def _values(
+    file: Path, text: str, tables: Mapping[str, Any]
+) -> tuple[dict[str, dict[str, Any]], list[Problem]]:
+    """Every section with its values, and what is wrong with them."""
+    problems: list[Problem] = []
+    values = {section: dict(keys) for section, keys in DEFAULTS.items()}
+    for section, table in tables.items():
+        if section not in DEFAULTS:
+            message = f"unknown section '{section}'{did_you_mean(section, DEFAULTS)}"
+            problems.append(Problem(message, file, _line(text, section)))
+        elif not isinstance(table, dict):
+            message = f"{table!r} is not a section; expected [{section}] and keys below it"
+            problems.append(Problem(message, file, _line(text, section), section))
+        else:
+            for key, value in table.items():
+                if section == "models" and isinstance(value, dict):
+                    problems += _model_problems(key, value, file, text)
+                elif problem := problem_of(section, key, value):
+                    line = _line(text, section, key)
+                    problems.append(Problem(problem, file, line, f"{section}.{key}"))
+                values[section][key] = value
+    return values, problems
 
 
 def _database(state: Path, name: str) -> str:
@@ -375,26 +275,6 @@ def os_user() -> str:
         return f"uid-{os.geteuid()}"
 
 
-def parse_size(text: str | float) -> int:
-    """Bytes of '20MB', '1.5 GiB' or a plain number. Raises ValueError that says what is expected."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", str(text))
-    unit = match.group(2).lower().removesuffix("b") if match else None
-    if match is None or unit is None or (unit and f"{unit}b" not in _UNITS):
-        raise ValueError(f"'{text}' is not a size; expected a number with KB, MB or GB, such as 20MB")
-    return int(float(match.group(1)) * _UNITS[f"{unit}b" if unit else ""])
-
-
-def parse_duration(text: str | float) -> float:
-    """Seconds of '90s', '10m', '1h30m', '1d' or a plain number. Raises ValueError saying what is expected."""
-    plain = str(text).replace(" ", "")
-    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|[smhd])", plain)
-    if parts and "".join(number + unit for number, unit in parts) == plain:
-        return sum(float(number) * _SECONDS[unit] for number, unit in parts)
-    if re.fullmatch(r"\d+(\.\d+)?", plain):
-        return float(plain)
-    raise ValueError(f"'{text}' is not a duration; expected a number with s, m, h or d, such as 10m or 1h30m")
-
-
 def _policies(models: Mapping[str, Any]) -> dict[str, str]:
     """The policy of each model with a table of its own, and the default under ''."""
     own = {name: table for name, table in models.items() if isinstance(table, dict)}
@@ -405,131 +285,14 @@ def _policies(models: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _serving(values: Mapping[str, Any]) -> Serving:
-    amounts = {key: _amount(key, values[key]) for key in ("max_body", "timeout", "read_timeout")}
-    return Serving(**{**values, **amounts, "hosts": tuple(values["hosts"])})
-
-
-def _predictions(values: Mapping[str, Any]) -> Predictions:
-    return Predictions(**{**values, "compact_every": parse_duration(values["compact_every"])})
-
-
-def _service(values: Mapping[str, Any]) -> ServiceSettings:
-    return ServiceSettings(**{**values, "check_every": parse_duration(values["check_every"])})
-
-
-def _app(values: Mapping[str, Any]) -> AppSettings:
-    listed = {key: tuple(values[key]) for key in ("hosts", "proxies")}
-    return AppSettings(**{**values, **listed, "session": parse_duration(values["session"])})
-
-
-def _amount(key: str, value: str | float) -> float:
-    return parse_size(value) if _AMOUNTS[key] == "size" else parse_duration(value)
-
-
 def _model_problems(model: str, table: Mapping[str, Any], file: Path, text: str) -> list[Problem]:
     """What is wrong with one `[models.NAME]`."""
     problems = []
     for key, value in table.items():
-        if problem := _check("models", key, value):
+        if problem := problem_of("models", key, value):
             line = _line(text, f"models.{model}", key)
             problems.append(Problem(problem, file, line, f"models.{model}.{key}"))
     return problems
-
-
-def _check(section: str, key: str, value: object) -> str | None:
-    """What is wrong with one setting, or None."""
-    known = DEFAULTS[section]
-    if key not in known:
-        return f"unknown key{did_you_mean(key, known)}"
-    if section == "roles" or key in ("hosts", "proxies"):
-        if isinstance(value, list) and all(isinstance(name, str) and name for name in value):
-            return _check_networks(value) if key == "proxies" else None
-        return f'{value!r} is not a list of names; expected such as ["ada", "grace"]'
-    if section == "notify":
-        return _check_urls(value)
-    if key == "policy" and value not in POLICIES:
-        return f"{value!r} is not a policy{did_you_mean(str(value), POLICIES)}"
-    if key == "durability" and value not in DURABILITIES:
-        return f"{value!r} is not a durability{did_you_mean(str(value), DURABILITIES)}"
-    if key in _AMOUNTS:
-        try:
-            amount = _amount(key, value if isinstance(value, str | int | float) else repr(value))
-        except ValueError as error:
-            return str(error)
-        return None if amount else f"{value!r} is not more than nothing"
-    expected = type(known[key])
-    if type(value) is not expected:
-        return f"{value!r} is {type(value).__name__}; expected {expected.__name__}"
-    if expected is int and isinstance(value, int) and value < 0:
-        return f"{value} is negative; expected 0 or more"
-    if section == "serve":
-        return _check_serving(key, value)
-    if section == "canary":
-        return _check_canary(key, value)
-    if section == "service":
-        return _check_service(key, value)
-    if section == "app":
-        return _check_app(key, value)
-    if key == "name" and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", str(value)):
-        return f"'{value}' is not a project's name; expected letters, digits, '.', '_' and '-'"
-    return None
-
-
-def _check_urls(value: object) -> str | None:
-    """What is wrong with them, without showing any: they hold secrets."""
-    expected = (
-        'expected URLs of apprise, such as ["${SLACK_URL}", "mailto://user:${MAIL_PASSWORD}@example.org"]'
-    )
-    if not isinstance(value, list) or not all(isinstance(url, str) for url in value):
-        return f"is not a list of texts; {expected}"
-    for number, url in enumerate(value, 1):
-        if not re.fullmatch(r"\$\{[A-Za-z_]\w*\}|[A-Za-z][A-Za-z0-9+.-]*://\S+", url):
-            return f"the URL number {number} is none; {expected}"
-    return f"one of its URLs stands there twice; {expected}" if len(set(value)) < len(value) else None
-
-
-def _check_serving(key: str, value: Any) -> str | None:
-    if key in ("workers", "max_rows", "max_columns", "max_text", "max_waiting") and value == 0:
-        return "0 would refuse every request; expected 1 or more"
-    if key == "port" and value > 65_535:
-        return f"{value} is not a port; expected 0 to 65535 (0: one that is free)"
-    if key == "host" and not value:
-        return "'' is not an address; expected such as 127.0.0.1"
-    return None
-
-
-def _check_service(key: str, value: Any) -> str | None:
-    if key in ("app_port", "mlflow_port") and not 0 < value <= 65_535:
-        return f"{value} is not a port; expected 1 to 65535"
-    return "0 would run nothing; expected 1 or more" if key == "runs" and value == 0 else None
-
-
-def _check_app(key: str, value: Any) -> str | None:
-    if key == "host" and not value:
-        return "'' is not an address; expected such as 127.0.0.1"
-    if key.endswith("_header") and value and not re.fullmatch(r"[A-Za-z0-9-]+", value):
-        return f"'{value}' is not the name of a header; expected such as X-Forwarded-Email"
-    return None
-
-
-def _check_networks(values: Iterable[str]) -> str | None:
-    for value in values:
-        try:
-            ip_network(value, strict=False)
-        except ValueError:
-            return f"'{value}' is neither an address nor a network; expected such as 10.0.0.5 or 10.0.0.0/24"
-    return None
-
-
-def _check_canary(key: str, value: Any) -> str | None:
-    if key == "max_refused" and not 0 <= value <= 1:
-        return f"{value} is no share; expected 0 to 1"
-    if key == "max_slowdown" and not value >= 1:
-        return f"{value} would take every canary back; expected 1 or more"
-    if key in ("max_errors", "min_batches") and value == 0:
-        return "0 would take every canary back; expected 1 or more"
-    return None
 
 
 def _line(text: str, section: str, key: str | None = None) -> int | None:

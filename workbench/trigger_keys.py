@@ -11,7 +11,7 @@ from workbench.errors import did_you_mean
 from workbench.keys import Found, Key, check_keys, object_schema
 from workbench.monitors import MONITORS, SEVERITIES
 from workbench.schedules import EXAMPLE, expression_problem, zone_problem
-from workbench.settings import parse_duration
+from workbench.setting_keys import parse_duration
 from workbench.yamls import Place
 
 Kind = Literal["schedule", "new_data", "alert", "staleness"]

@@ -16,7 +16,8 @@ import pytest
 
 from workbench.cli import main
 from workbench.schema import MODEL_KEYS, PIPELINE_KEYS, STEP_KEYS
-from workbench.settings import DEFAULTS, Project
+from workbench.setting_keys import DEFAULTS
+from workbench.settings import Project
 from workbench.trigger_keys import TRIGGER_KEYS
 
 pytestmark = pytest.mark.measured

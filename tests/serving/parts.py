@@ -21,7 +21,8 @@ from workbench.promotion import Before, Promotions
 from workbench.promotion_policy import Actor
 from workbench.serving.answers import Answer, Question, Refused, Standing
 from workbench.serving.engine import Engine
-from workbench.settings import ROLES, Project
+from workbench.setting_keys import ROLES
+from workbench.settings import Project
 
 ADA = Actor("ada", frozenset(ROLES))
 PATIENCE = 30.0

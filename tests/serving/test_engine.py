@@ -13,7 +13,8 @@ from tests.serving.parts import Kept, Reviewer, answers, one, question, refused,
 from workbench.ledger import Ledger
 from workbench.registry import load
 from workbench.serving.answers import Question, Wrong
-from workbench.settings import Predictions, Project
+from workbench.setting_keys import Predictions
+from workbench.settings import Project
 
 
 @pytest.mark.parametrize("version", [WITH_CONTRACT, LOGISTIC])

@@ -6,7 +6,7 @@ import pytest
 
 from workbench.serving.answers import NOT_FINITE, Refused
 from workbench.serving.guard import HUNG, Tally, objection
-from workbench.settings import CanaryLimits
+from workbench.setting_keys import CanaryLimits
 from workbench.trials import share_of
 
 LIMITS = CanaryLimits(max_errors=3, max_refused=0.05, max_slowdown=3.0, min_batches=5)

@@ -10,7 +10,7 @@ from pathlib import Path
 from workbench.serving.listening import changed
 from workbench.serving.metrics_folder import metrics_folder
 from workbench.serving.orders import Orders, Report, read_orders, read_report, report_line
-from workbench.settings import Serving
+from workbench.setting_keys import Serving
 
 HEAVY = ("numpy", "pandas", "sklearn", "mlflow", "fastapi", "uvicorn", "pyarrow")
 

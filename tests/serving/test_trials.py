@@ -19,7 +19,8 @@ from workbench.errors import BadInput, PromotionError
 from workbench.promotion_policy import Actor
 from workbench.serving.engine import Engine
 from workbench.serving.served import Way
-from workbench.settings import CanaryLimits, Project
+from workbench.setting_keys import CanaryLimits
+from workbench.settings import Project
 from workbench.trail import standing
 from workbench.trials import Trials
 

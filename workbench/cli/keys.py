@@ -142,7 +142,7 @@ def _end(expires: str | None) -> float | None:
 
 
 def _seconds(text: str) -> float:
-    from workbench.settings import parse_duration
+    from workbench.setting_keys import parse_duration
 
     try:
         return parse_duration(text)

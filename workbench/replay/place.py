@@ -31,7 +31,8 @@ from workbench.plan import Selection, make_plan, selected
 from workbench.promotion import Promotions
 from workbench.promotion_policy import Actor, replaces_by_itself
 from workbench.run import RunResult, run_plan
-from workbench.settings import ROLES, STATE, Project
+from workbench.setting_keys import ROLES
+from workbench.settings import STATE, Project
 from workbench.step_run import uses_mlflow
 from workbench.store import Store, remove
 from workbench.trail import standing

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from workbench.errors import WorkbenchError
-from workbench.settings import Serving
+from workbench.setting_keys import Serving
 
 KEY_VARIABLE, URL_VARIABLE = "WORKBENCH_API_KEY", "WORKBENCH_SERVER"
 """The key that is sent, and where a server listens that is not where `[serve]` says."""

@@ -18,7 +18,8 @@ from workbench.serving.lane import Bounds
 from workbench.serving.recording import Log, Recorder
 from workbench.serving.served_model import Observe, ServedModel
 from workbench.serving.shadow_note import Note
-from workbench.settings import Project, Serving
+from workbench.setting_keys import Serving
+from workbench.settings import Project
 
 DRAIN_SECONDS = 20.0
 """How long what is in hand may take when the engine stops."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from workbench.serving.answers import NOT_FINITE, Refused
-from workbench.settings import CanaryLimits
+from workbench.setting_keys import CanaryLimits
 
 SLOW = 0.010
 """Seconds: what is slower by less is not slower."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from workbench.errors import BadInput
-from workbench.settings import Serving
+from workbench.setting_keys import Serving
 
 BACKLOG = 2048
 """Connections that may wait to be accepted."""

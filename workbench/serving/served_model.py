@@ -29,7 +29,7 @@ from workbench.serving.recording import Recorder
 from workbench.serving.served import Served
 from workbench.serving.shadow_note import Note
 from workbench.serving.trial import Canary
-from workbench.settings import CanaryLimits
+from workbench.setting_keys import CanaryLimits
 
 log = logging.getLogger(__name__)
 

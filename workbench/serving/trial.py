@@ -15,7 +15,7 @@ from workbench.serving.asked import Asked
 from workbench.serving.guard import Tally, objection
 from workbench.serving.lane import Bounds, Lane
 from workbench.serving.served import Served
-from workbench.settings import CanaryLimits
+from workbench.setting_keys import CanaryLimits
 
 Answering = Callable[[Served, Kind, Sequence[Asked]], list[Answer | Refused]]
 Finish = Callable[[Sequence[Asked], Sequence[Answer | Refused]], None]

@@ -11,7 +11,7 @@ from typing import Any
 import uvicorn
 
 from workbench.serving.http.connections import uvicorn_config
-from workbench.settings import Serving
+from workbench.setting_keys import Serving
 
 
 @contextmanager

@@ -27,7 +27,8 @@ from workbench.serving.http.api_keys import (
 )
 from workbench.serving.http.app import Application
 from workbench.serving.http.request_log import RequestLog
-from workbench.settings import Project, Serving
+from workbench.setting_keys import Serving
+from workbench.settings import Project
 
 
 @pytest.fixture

@@ -26,7 +26,8 @@ from workbench.serving.http.app import Application
 from workbench.serving.http.request_ids import new_request
 from workbench.serving.http.request_log import RequestLog
 from workbench.serving.http.schemas import column_schema, example_of
-from workbench.settings import Project, Serving
+from workbench.setting_keys import Serving
+from workbench.settings import Project
 
 ROWS = {"rows": records(flights(3))}
 REPOSITORY = Path(__file__).parents[3]

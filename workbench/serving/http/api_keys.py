@@ -20,7 +20,8 @@ from typing import Any
 
 from workbench.errors import BadInput, did_you_mean
 from workbench.locks import locked
-from workbench.settings import Project, Serving
+from workbench.setting_keys import Serving
+from workbench.settings import Project
 
 ROLES = ("caller", "operator")
 """Callers ask models; operators also report outcomes and read metrics."""

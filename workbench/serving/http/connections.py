@@ -12,7 +12,7 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from workbench.settings import Serving
+from workbench.setting_keys import Serving
 
 MAX_HEAD = 64_000
 """Bytes of a request's line and headers."""

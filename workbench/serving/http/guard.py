@@ -9,7 +9,7 @@ from functools import lru_cache
 from workbench.serving.answers import Refused
 from workbench.serving.http.api_keys import beyond_this_machine, is_loopback
 from workbench.serving.http.keyring import Keyring
-from workbench.settings import Serving
+from workbench.setting_keys import Serving
 
 OPEN = frozenset({"/ping", "/health", "/v2/health/live", "/v2/health/ready", "/docs"})
 """What needs no key: probes have none, and the page of the documentation holds nothing by itself."""

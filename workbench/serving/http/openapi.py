@@ -9,7 +9,7 @@ from typing import Any
 from workbench.contracts.contract import Contract
 from workbench.serving.answers import Standing
 from workbench.serving.http.schemas import Row, example_of, form_schema, row_schema, shared_schemas
-from workbench.settings import Serving
+from workbench.setting_keys import Serving
 
 FORM = "application/x-www-form-urlencoded"
 

@@ -19,7 +19,7 @@ from workbench.serving.http.open_inference import Wanted
 from workbench.serving.http.replies import Reply, answered
 from workbench.serving.http.rows import Rows, moved
 from workbench.serving.http.typing import Typed, Typing
-from workbench.settings import Serving
+from workbench.setting_keys import Serving
 
 Protocol = Literal["predict", "invocations", "infer"]
 

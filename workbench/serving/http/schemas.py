@@ -11,7 +11,7 @@ from workbench.serving.http.binary import DATATYPES
 from workbench.serving.http.cells import LARGEST
 from workbench.serving.http.invocations import FORMATS
 from workbench.serving.http.open_inference import OUTPUTS
-from workbench.settings import Serving
+from workbench.setting_keys import Serving
 
 Row = Mapping[str, Any]
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option(
     "--policy", "policies", multiple=True, metavar="POLICY",
-    help="never, monthly, drift or performance; all of them if not given. May be repeated.",
+    help="never, monthly, drift, performance, or yours (the triggers of the pipeline file); all of them if not given. May be repeated.",
 )  # fmt: skip
 @click.option("--first", metavar="MONTH", help="The first month that is served (4, or 2013-04).")
 @click.option("--last", metavar="MONTH", help="The last one.")
@@ -52,14 +52,11 @@ def command(
     from workbench.digests import write_atomically
     from workbench.replay.asking import Asked
     from workbench.replay.page import replay_page
-    from workbench.replay.policies import POLICIES
     from workbench.replay.year import replay
     from workbench.settings import find_project
 
     project = find_project()
-    asked = Asked(
-        pipeline, arguments(parameters), policies or tuple(POLICIES), first, last, history, expected, anew
-    )
+    asked = Asked(pipeline, arguments(parameters), policies, first, last, history, expected, anew)
     began = time.monotonic()
     try:
         found = replay(project, asked, _say)

@@ -125,6 +125,9 @@ def _month(
         outcomes.learn(place.located(scenario.model, before.version))
         difference = outcomes.difference(serving.digest, versions[before.version].digest, month)
         back, compared = goes_back(difference)
+    if compared and not back:
+        decision = replace(decision, reason=f"{decision.reason}; in its first month {compared}, so it stays")
+        reason = decision.reason
     if back:
         did, reason, alert, after = "rolled back", compared, True, before.version if before else version
     elif number == len(scenario.months) - 1:

@@ -28,12 +28,15 @@ demo: $(READY) ## run the flight-delay pipeline on real data and say what came o
 	$(say) "running the pipeline notebooks/train.yaml; a second run takes everything from the cache"
 	@$(RUN)/workbench run train
 	@$(RUN)/workbench runs show latest
+	$(say) "replaying April to June: each month's end trains on the newest three months, and the gates decide"
+	@$(RUN)/workbench replay train --policy monthly --history 3 --last 6 -p n_trials=2 --short
 	@echo
 	@echo "Open next:  $$(ls -t reports/train/*/dossier.html | head -1)   the review of the new version"
 	@echo "            .venv/bin/workbench models promote flight-delay 1   make it the champion"
 	@echo "            .venv/bin/workbench serve flight-delay   then it answers: http://127.0.0.1:8000/docs"
 	@echo "            make app   runs and models in the browser"
-	@echo "            make replay   three months as they would have been: what is trained, promoted, refused"
+	@echo "            reports/replay-train.html   the replay: every decision, and what the month after showed"
+	@echo "            .venv/bin/workbench replay train --history 3   April to December, all policies; November's version is rolled back"
 	@echo "            make lab   the notebooks; start with notebooks/explore.ipynb"
 	@echo "            .venv/bin/workbench mlflow    metrics, artifacts and model versions"
 

@@ -7,13 +7,15 @@ no finding. A monitor that cannot judge the window says nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
 from workbench.drift.compare import Moved
+from workbench.drift.explain import Explained
 from workbench.drift.graded import HIGHER_IS_BETTER
+from workbench.drift.performance import Decline
 from workbench.health import Health, Rate
 from workbench.monitoring import Watched
 from workbench.monitors import (
@@ -52,9 +54,9 @@ def findings(
     """
     found: list[Finding] = []
     if watched is not None and monitors.inputs:
-        found += [_moved("inputs", each.name, each) for each in watched.inputs]
+        found += [column_finding("inputs", each.name, each) for each in watched.inputs]
     if watched is not None and watched.answer is not None and monitors.answers:
-        found.append(_moved("answers", "", watched.answer))
+        found.append(column_finding("answers", "", watched.answer))
     if monitors.quality:
         found += _quality(monitors.quality, health)
     if monitors.volume:
@@ -62,7 +64,11 @@ def findings(
     if monitors.freshness:
         found.append(_freshness(monitors.freshness, health, since, until, by_day=monitors.day is not None))
     if monitors.performance and watched is not None:
-        found += _performance(monitors.performance, watched)
+        decline = watched.declines.get(monitors.performance.metric)
+        judged = decline and performance_finding(
+            monitors.performance, decline, watched.explained, watched.worse
+        )
+        found += [judged] if judged else []
     if monitors.service:
         found += _service(monitors.service, health)
     return tuple(sorted(found, key=lambda each: _RANK[each.severity]))
@@ -81,7 +87,8 @@ def wilson_low(part: int, total: int) -> float:
     return (middle - spread) / (1 + square / total)
 
 
-def _moved(monitor: str, subject: str, moved: Moved) -> Finding:
+def column_finding(monitor: str, subject: str, moved: Moved) -> Finding:
+    """What `inputs` or `answers` says of one column."""
     what = f"'{moved.name}'" if subject else "the model's answers"
     if moved.expected:
         title = f"{what} moved {moved.distance:.3f}, as is expected of it"
@@ -145,20 +152,23 @@ def _freshness(
     )
 
 
-def _performance(bounds: Performance, watched: Watched) -> Iterator[Finding]:
-    """Judged by the near end of the difference's interval, not by the difference; nothing where that is not known."""
-    decline = watched.declines.get(bounds.metric)
-    if decline is None:
-        return
+def performance_finding(
+    bounds: Performance, decline: Decline, explained: Sequence[Explained] = (), worse: Sequence[str] = ()
+) -> Finding | None:
+    """What `performance` says of its metric; None where the interval is not known.
+
+    Judged by the near end of the difference's interval, not by the difference. `explained` are features and what
+    came with them; `worse` is kept as evidence.
+    """
     apart = decline.difference
     lost = -apart.high if bounds.metric in HIGHER_IS_BETTER else apart.low
     if math.isnan(lost):
-        return
+        return None
     word, severity = ("worse", severity_of(_times(lost, bounds.margin), _critical(bounds)))
     if lost <= bounds.margin:
         word = "not worse by more than " + format(bounds.margin, "g") if bounds.margin else "not worse"
         severity = None
-    came_with = [each for each in watched.explained if each.impact > 0]
+    came_with = [each for each in explained if each.impact > 0]
     title = (
         f"{bounds.metric} {decline.value:.4f} is {word} than {decline.reference:.4f} in the reference period: "
         f"{apart.value:+.4f} ({apart.low:+.4f} to {apart.high:+.4f})"
@@ -168,9 +178,9 @@ def _performance(bounds: Performance, watched: Watched) -> Iterator[Finding]:
     evidence = {
         **decline.as_dict(),
         "explained": [each.as_dict() for each in came_with[:EXPLAINED]],
-        "worse": list(watched.worse),
+        "worse": list(worse),
     }
-    yield Finding("performance", bounds.metric, severity, title, evidence)
+    return Finding("performance", bounds.metric, severity, title, evidence)
 
 
 def _critical(bounds: Performance) -> float | None:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workbench.cli.replay import print_replay
+from workbench.cli.replay import print_replay, print_short
 from workbench.evaluation import bootstrap_weights
 from workbench.replay.course import Scenario
 from workbench.replay.findings import Outcome, ages, as_dict, judge
@@ -168,6 +168,13 @@ def test_a_replay_is_shown_in_the_terminal_and_on_a_page(outcomes, capsys, tmp_p
     ]
     assert "2 months old: AUC +" in said
     assert "took 1 min 01 s" in said
+    print_short(found, tmp_path / "page.html")
+    *lines, page_line = capsys.readouterr().out.splitlines()
+    assert len(lines) == 6
+    assert lines[3] == "April (drift), answered by version 1: version 3 promoted: because"
+    assert lines[4] == "May (drift), answered by version 3: rolled back: because"
+    assert lines[5].endswith("the replay ends: because")
+    assert page_line.endswith("page.html")
     page = replay_page(found)
     assert page.count("<svg") == 4
     assert "promoted ✗ !" in page

@@ -93,6 +93,9 @@ model:
   reference: review.reference
   replay: {rows: [data.train, data.test], day: date}
   gates: {champion: {metric: log_loss}}
+  monitors: {performance: {metric: log_loss, margin: 0.01}}
+triggers:
+  - alert: {monitor: performance}
 """
 
 
@@ -155,6 +158,15 @@ def test_a_replay_goes_on_where_it_was_and_leaves_the_project_alone(
     with Ledger.open(state) as ledger:
         assert [run.id for run in ledger.runs()] == runs
 
+    # The pipeline's own trigger waits for an alert of that month; its training is the one that there was.
+    command[3] = "yours"
+    assert main(command) == 0
+    (yours,) = json.loads(capsys.readouterr().out)["policies"]
+    assert [month["did"] for month in yours["months"]] == ["promoted", "ended"]
+    assert "trigger 'alert': warning alert 1, performance of log_loss" in yours["months"][0]["reason"]
+    assert yours["months"][0]["trained"]["ran"] == 0
+    assert yours["months"][0]["trained"]["digest"] == turned["trained"]["digest"]
+
     monkeypatch.setenv(STATE_VARIABLE, state.state_folder)
     assert main(["models", "history", "m", "--verify"]) == 0
     assert "intact" in capsys.readouterr().out
@@ -193,6 +205,14 @@ def test_a_pipeline_says_what_it_lacks(
     write_pipeline("yearly", "\n".join(lines))
     assert main(["replay", "yearly"]) == 2
     assert f"has no '{key}', which a replay needs" in capsys.readouterr().err
+
+
+def test_the_policy_yours_needs_triggers(
+    yearly: Project, write_pipeline: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_pipeline("yearly", PIPELINE.partition("triggers:")[0])
+    assert main(["replay", "yearly", "--policy", "yours"]) == 2
+    assert "yearly.yaml has no 'triggers:'" in " ".join(capsys.readouterr().err.split())
 
 
 def test_another_question_is_replayed_in_another_state() -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option(
     "--policy", "policies", multiple=True, metavar="POLICY",
-    help="never, monthly, drift or performance; all of them if not given. May be repeated.",
+    help="never, monthly, drift, performance, or yours (the triggers of the pipeline file); all of them if not given. May be repeated.",
 )  # fmt: skip
 @click.option("--first", metavar="MONTH", help="The first month that is served (4, or 2013-04).")
 @click.option("--last", metavar="MONTH", help="The last one.")
@@ -38,10 +38,11 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option("--anew", is_flag=True, help="Forget what happened in an earlier replay; finished steps stay.")
 @click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Where the HTML page goes.")
+@click.option("--short", is_flag=True, help="Print a line for each month, and no tables.")
 @json_option
 def command(
     pipeline: str, parameters: tuple[str, ...], policies: tuple[str, ...], first: str | None, last: str | None,
-    history: int | None, expected: tuple[str, ...], anew: bool, report: Path | None, as_json: bool,
+    history: int | None, expected: tuple[str, ...], anew: bool, report: Path | None, short: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Go through the months that followed, as they would have been.
 
@@ -52,14 +53,11 @@ def command(
     from workbench.digests import write_atomically
     from workbench.replay.asking import Asked
     from workbench.replay.page import replay_page
-    from workbench.replay.policies import POLICIES
     from workbench.replay.year import replay
     from workbench.settings import find_project
 
     project = find_project()
-    asked = Asked(
-        pipeline, arguments(parameters), policies or tuple(POLICIES), first, last, history, expected, anew
-    )
+    asked = Asked(pipeline, arguments(parameters), policies, first, last, history, expected, anew)
     began = time.monotonic()
     try:
         found = replay(project, asked, _say)
@@ -73,6 +71,8 @@ def command(
         from workbench.cli.printing import print_json
 
         print_json({**found.as_dict(), "page": str(page)})
+    elif short:
+        print_short(found, page)
     else:
         print_replay(found, page, time.monotonic() - began)
     return 0
@@ -81,6 +81,21 @@ def command(
 def _say(text: str) -> None:
     """What happens, as it happens, beside the result."""
     print(f"{time.strftime('%H:%M:%S')}  {text}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def print_short(found: Replay, page: Path) -> None:
+    """A line for each month: what was decided, and why."""
+    from workbench.cli.printing import short_path
+
+    for outcome in found.outcomes:
+        for each in outcome.months:
+            record = each.record
+            trained = f"version {record.trained.version} " if record.trained else ""
+            told = f"{trained}{record.did}" if record.did != "ended" else "the replay ends"
+            click.echo(
+                f"{each.month.name} ({outcome.policy}), answered by version {record.version}: {told}: {record.reason}"
+            )
+    click.echo(f"page: {short_path(page)}")
 
 
 def print_replay(found: Replay, page: Path, took: float) -> None:

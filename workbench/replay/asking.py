@@ -10,16 +10,21 @@ from workbench.delivery import named_outputs
 from workbench.digests import digest_bytes
 from workbench.errors import BadInput, did_you_mean
 from workbench.loading import load_pipeline
+from workbench.monitors import Monitors
 from workbench.pipeline import Files, Model, Pipeline
 from workbench.plan import Selection, Surroundings, selected
 from workbench.replay.course import Scenario
 from workbench.replay.months import Month, between, binding_of, learned, month_of
 from workbench.replay.policies import POLICIES
+from workbench.replay.yours import NAME as YOURS
 from workbench.settings import Project
 from workbench.trail import canonical
 
 MARGINS = {"log_loss": 0.01, "auc": 0.01}
 """Metrics that are monitored, and the decline that matters of each, where the pipeline file declares none."""
+
+NAMES = (*POLICIES, YOURS)
+"""Of all policies."""
 
 FORMAT = 1
 """Of what is kept of a replay; raised when decisions are made in another way."""
@@ -32,7 +37,8 @@ class Asked:
     pipeline: str
     arguments: Mapping[str, str] = field(default_factory=dict)
     """Parameters of the pipeline, as text."""
-    policies: tuple[str, ...] = tuple(POLICIES)
+    policies: tuple[str, ...] = ()
+    """Some of NAMES; none: every one that the pipeline has what it takes for."""
     first: str | None = None
     """The first month that is served; None: the one after those that the pipeline learns from."""
     last: str | None = None
@@ -58,9 +64,13 @@ class Asked:
 def read(project: Project, asked: Asked) -> tuple[Pipeline, Scenario]:
     """What is asked for, held against the project. Raises BadInput."""
     for policy in asked.policies:
-        if policy not in POLICIES:
-            raise BadInput(f"there is no policy '{policy}'{did_you_mean(policy, POLICIES)}")
+        if policy not in NAMES:
+            raise BadInput(f"there is no policy '{policy}'{did_you_mean(policy, NAMES)}")
     pipeline = load_pipeline(asked.pipeline, arguments=asked.arguments, project=project)
+    if YOURS in asked.policies and not pipeline.triggers:
+        raise BadInput(
+            f"policy '{YOURS}' asks the triggers of the pipeline, and {pipeline.file.name} has no 'triggers:'"
+        )
     model = _replayable(pipeline)
     declared = {name for step in pipeline.steps.values() for name in step.notebook.parameters}
     binding = binding_of(declared, pipeline.name)
@@ -81,6 +91,7 @@ def read(project: Project, asked: Asked) -> tuple[Pipeline, Scenario]:
             raise BadInput(f"the model has no feature '{name}'{did_you_mean(name, features)}")
     monitors = model.monitors
     judged = monitors.performance if monitors else None
+    expected = frozenset((*asked.expected, *(monitors.expected if monitors else ())))
     return pipeline, Scenario(
         model.name,
         binding,
@@ -88,8 +99,16 @@ def read(project: Project, asked: Asked) -> tuple[Pipeline, Scenario]:
         months,
         asked.history,
         {judged.metric: judged.margin} if judged else MARGINS,
-        frozenset((*asked.expected, *(monitors.expected if monitors else ()))),
+        expected,
+        pipeline.triggers,
+        replace(monitors or Monitors(), expected=tuple(sorted(expected))),
     )
+
+
+def policies(asked: Asked, pipeline: Pipeline) -> tuple[str, ...]:
+    """Those to replay, in order, each once."""
+    every = NAMES if pipeline.triggers else tuple(POLICIES)
+    return tuple(dict.fromkeys(asked.policies or every))
 
 
 def _replayable(pipeline: Pipeline) -> Model:
@@ -113,7 +132,7 @@ def _replayable(pipeline: Pipeline) -> Model:
     return model
 
 
-def spec_of(pipeline: Pipeline, scenario: Scenario) -> str:
+def spec_of(pipeline: Pipeline, scenario: Scenario, policy: str) -> str:
     """Digest of all that decides what happens in a month: code, parameters, files from outside, gates, what was learned."""
     model = pipeline.model
     assert model is not None
@@ -135,4 +154,6 @@ def spec_of(pipeline: Pipeline, scenario: Scenario) -> str:
         "margins": dict(scenario.margins),
         "expected": sorted(scenario.expected),
     }
+    if policy == YOURS:
+        decided["yours"] = [repr(scenario.triggers), repr(scenario.monitors)]
     return digest_bytes(canonical(decided).encode())

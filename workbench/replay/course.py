@@ -18,12 +18,16 @@ from pathlib import Path
 
 from workbench.errors import PromotionError
 from workbench.monitoring import reference_of
+from workbench.monitors import DAY, Monitors
+from workbench.replay import yours
+from workbench.replay.alerting import judged, seconds
 from workbench.replay.journal import Did, Journal, Record
 from workbench.replay.monitoring import seen
 from workbench.replay.months import Binding, Month, parameters, shown
 from workbench.replay.outcomes import Outcomes
 from workbench.replay.place import Place, Trained
-from workbench.replay.policies import POLICIES, Seen, goes_back
+from workbench.replay.policies import POLICIES, Decision, goes_back
+from workbench.trigger_keys import Trigger
 
 Say = Callable[[str], None]
 
@@ -44,6 +48,10 @@ class Scenario:
     """Metrics that are monitored, and the decline that matters of each."""
     expected: Collection[str] = ()
     """Features that may drift."""
+    triggers: tuple[Trigger, ...] = ()
+    """Of the pipeline file: the policy `yours`."""
+    monitors: Monitors = field(default_factory=Monitors)
+    """Whose alerts they may wait for."""
 
     def known_after(self, number: int) -> tuple[Month, ...]:
         """The months to learn from once the served month of that number is over; -1: before the first."""
@@ -106,8 +114,9 @@ def _month(
     version = before.after if before else journal.first.version
     versions = made(journal)
     serving = versions[version]
-    found = _seen(place, scenario, outcomes, version, serving.digest, month)
-    decision = POLICIES[policy](found)
+    decision, standing = _decided(
+        place, policy, scenario, outcomes, before, Serving(version, serving.digest), month
+    )
     did: Did = "kept"
     reason, alert, after = decision.reason, decision.alert, version
     trained: Trained | None = None
@@ -116,6 +125,9 @@ def _month(
         outcomes.learn(place.located(scenario.model, before.version))
         difference = outcomes.difference(serving.digest, versions[before.version].digest, month)
         back, compared = goes_back(difference)
+    if compared and not back:
+        decision = replace(decision, reason=f"{decision.reason}; in its first month {compared}, so it stays")
+        reason = decision.reason
     if back:
         did, reason, alert, after = "rolled back", compared, True, before.version if before else version
     elif number == len(scenario.months) - 1:
@@ -123,22 +135,43 @@ def _month(
     elif decision.retrain:
         known = shown(scenario.known_after(number))
         say(f"{month.name}: trains on {known}: {decision.reason}")
-        trained = place.train(parameters(scenario.known_after(number), scenario.binding))
+        months = parameters(scenario.known_after(number), scenario.binding)
+        trained = place.train({**decision.params, **months})
         did = "promoted" if trained.deserves else "set aside" if trained.passed else "refused"
         reason = f"{decision.reason}; trained on {known}: {trained.summary}"
         after = trained.version if trained.deserves else version
     return Record(
-        month.key, version, serving.digest, number - serving.after, did, reason, alert, after, trained
-    )
+        month.key, version, serving.digest, number - serving.after, did, reason, alert, after, trained,
+        standing.as_dict() if standing else None,
+    )  # fmt: skip
 
 
-def _seen(
-    place: Place, scenario: Scenario, outcomes: Outcomes, version: int, digest: str, month: Month
-) -> Seen:
-    located = place.located(scenario.model, version)
+@dataclass(frozen=True)
+class Serving:
+    """The version that answers in a month."""
+
+    version: int
+    digest: str
+
+
+def _decided(
+    place: Place, policy: str, scenario: Scenario, outcomes: Outcomes, before: Record | None, serving: Serving, month: Month
+) -> tuple[Decision, yours.Standing | None]:  # fmt: skip
+    """What the policy decides at the end of a month; with `yours`, how its triggers stand then."""
+    located = place.located(scenario.model, serving.version)
     outcomes.learn(located)
-    scores = outcomes.scores(digest, month)
-    return seen(outcomes.rows[month], scores, reference_of(located), scenario.margins, scenario.expected)
+    rows, scores = outcomes.rows[month], outcomes.scores(serving.digest, month)
+    reference = reference_of(located)
+    if policy != yours.NAME:
+        found = seen(rows, scores, reference, scenario.margins, scenario.expected)
+        return POLICIES[policy](found), None
+    standing = yours.Standing.from_dict(before.standing) if before and before.standing else yours.Standing()
+    since = seconds(rows.first)
+    brought = yours.Month(
+        month.name, since, since + rows.length * DAY, serving.version,
+        tuple(judged(rows, scores, reference, scenario.monitors)),
+    )  # fmt: skip
+    return yours.month_over(scenario.triggers, scenario.monitors, scenario.model, standing, brought)
 
 
 def _settle(place: Place, model: str, journal: Journal) -> None:

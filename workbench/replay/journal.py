@@ -36,6 +36,8 @@ class Record:
     after: int
     """The champion from here on."""
     trained: Trained | None = None
+    standing: Mapping[str, Any] | None = None
+    """How triggers and alerts stand after it, under the policy `yours`: yours.Standing as plain values."""
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date, timedelta
 
 import numpy as np
 
-from workbench.drift.compare import compare
+from workbench.drift.compare import Moved, compare
 from workbench.drift.ordinary import ROWS, ordinary
 from workbench.drift.performance import Decline, performance
 from workbench.drift.reference import ANSWER, Reference
@@ -46,27 +46,44 @@ def _drift(
     rows: Rows, scores: Floats, reference: Reference, expected: Collection[str]
 ) -> tuple[dict[str, int], int]:
     """In how many of the month's whole weeks each column drifted, and how many weeks there were."""
-    counted = sketch(rows.frame.assign(**{ANSWER: scores}), reference.bins, rows.days)
-    weeks = [each for each in _weeks(counted) if each.rows.sum() >= ROWS]
-    if not weeks or len(reference.inputs.days) < 3 * WEEK:
-        return {}, 0
-    fewest = int(min(each.rows.sum() for each in weeks))
-    usual = ordinary(reference.inputs, WEEK, fewest, expected=expected)
-    alone = len(reference.answers.days) >= 3 * WEEK
-    answers = ordinary(reference.answers, WEEK, fewest) if alone else None
+    weeks = compared_windows(rows, scores, reference, expected)
     found: Counter[str] = Counter()
-    for week in weeks:
-        moved = list(compare(reference.inputs, week, usual, expected))
-        moved += compare(reference.answers, week, answers) if answers else []
-        found.update(each.name for each in moved if each.drifted)
+    for inputs, answers in weeks.values():
+        found.update(each.name for each in (*inputs, *answers) if each.drifted)
     return dict(found), len(weeks)
 
 
-def _weeks(counted: Sketch) -> list[Sketch]:
+Compared = tuple[tuple[Moved, ...], tuple[Moved, ...]]
+"""How features and answers of a window moved."""
+
+
+def compared_windows(
+    rows: Rows, scores: Floats, reference: Reference, expected: Collection[str], length: int = WEEK
+) -> dict[np.datetime64, Compared]:
+    """The month's whole windows of so many days, by their first day; without those that have too few rows to judge."""
+    counted = sketch(rows.frame.assign(**{ANSWER: scores}), reference.bins, rows.days)
+    windows = {day: each for day, each in _windows(counted, length) if each.rows.sum() >= ROWS}
+    if not windows or len(reference.inputs.days) < 3 * length:
+        return {}
+    fewest = int(min(each.rows.sum() for each in windows.values()))
+    usual = ordinary(reference.inputs, length, fewest, expected=expected)
+    alone = len(reference.answers.days) >= 3 * length
+    answers = ordinary(reference.answers, length, fewest) if alone else None
+    return {
+        day: (
+            tuple(compare(reference.inputs, window, usual, expected)),
+            tuple(compare(reference.answers, window, answers)) if answers else (),
+        )
+        for day, window in windows.items()
+    }
+
+
+def _windows(counted: Sketch, length: int) -> Iterator[tuple[np.datetime64, Sketch]]:
     first, last = date.fromisoformat(counted.days[0]), date.fromisoformat(counted.days[-1])
-    starts = np.arange(0, (last - first).days + 2 - WEEK, WEEK)
-    edges = [(first + timedelta(days=int(at)), first + timedelta(days=int(at) + WEEK)) for at in starts]
-    return [counted.between(since.isoformat(), until.isoformat()) for since, until in edges]
+    for at in range(0, (last - first).days + 2 - length, length):
+        since = first + timedelta(days=at)
+        window = counted.between(since.isoformat(), (since + timedelta(days=length)).isoformat())
+        yield np.datetime64(since, "D"), window
 
 
 def _told(each: Decline) -> str:

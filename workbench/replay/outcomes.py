@@ -36,6 +36,16 @@ class Rows:
     weights: Counts
     """(RESAMPLES, rows): how often a row is drawn, by whole days. The same for every version, so that they compare."""
 
+    @property
+    def first(self) -> np.datetime64:
+        """The first day."""
+        return np.datetime64(self.days.min(), "D")
+
+    @property
+    def length(self) -> int:
+        """Days from the first to the last, both included."""
+        return int((np.datetime64(self.days.max(), "D") - self.first) / np.timedelta64(1, "D")) + 1
+
 
 class Outcomes:
     """Rows by month; answers and measures of versions on them, each calculated once."""

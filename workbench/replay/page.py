@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from workbench.evaluation import Interval
 from workbench.pages import Content, Html, banner, folded, lines, marked, page, section, table, tiles
+from workbench.replay.asking import NAMES
 from workbench.replay.charts import COLOURS, NARROW, Line, beside, chart
 from workbench.replay.findings import Judged, Outcome
 from workbench.replay.months import shown
 from workbench.replay.outcomes import RESAMPLES
-from workbench.replay.policies import MARGIN, POLICIES
+from workbench.replay.policies import MARGIN
 from workbench.replay.year import Replay
 
 KINDS = {
@@ -121,7 +122,7 @@ def _charts(found: Replay, ticks: list[str]) -> list[Html]:
 
 def _colour(policy: str) -> str:
     """The same for a policy whichever others are beside it."""
-    return COLOURS[list(POLICIES).index(policy) % len(COLOURS)]
+    return COLOURS[NAMES.index(policy) % len(COLOURS)]
 
 
 def _grid(found: Replay) -> Html:

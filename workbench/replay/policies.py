@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from workbench.evaluation import Interval
 from workbench.gates import compared
@@ -33,6 +34,8 @@ class Decision:
     retrain: bool
     reason: str
     alert: bool = False
+    params: Mapping[str, Any] = field(default_factory=dict)
+    """Values for the training, where what asks for it has some."""
 
 
 Policy = Callable[[Seen], Decision]

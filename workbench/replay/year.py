@@ -21,7 +21,7 @@ from workbench.events import Listener
 from workbench.executors import KERNEL, LocalExecutor
 from workbench.locks import locked
 from workbench.pipeline import Pipeline
-from workbench.replay.asking import Asked, read, spec_of
+from workbench.replay.asking import Asked, policies, read, spec_of
 from workbench.replay.course import Say, Scenario, first_champion, follow, made
 from workbench.replay.findings import Aged, Outcome, ages, as_dict, judge
 from workbench.replay.journal import Journal, read_journal
@@ -105,12 +105,11 @@ class _Year:
     ) -> None:
         self.asked, self.pipeline, self.scenario = asked, pipeline, scenario
         self.project, self.training, self.say = pipeline.project, training, say
-        self.spec = spec_of(pipeline, scenario)
 
     def lived(self) -> Replay:
         outcomes: Outcomes | None = None
         journals: dict[str, Journal] = {}
-        for policy in dict.fromkeys(self.asked.policies):
+        for policy in policies(self.asked, self.pipeline):
             self.say(f"policy {policy}")
             with self._place(policy) as (place, journal, file):
                 outcomes = outcomes or self._outcomes(place)
@@ -130,7 +129,8 @@ class _Year:
         """The state of a policy with its journal, which has the first champion at least."""
         project = place_of(self.project, self.pipeline.name, self.asked.state(policy))
         file = project.state / "journal.json"
-        journal = None if self.asked.anew else read_journal(file, self.spec)
+        spec = spec_of(self.pipeline, self.scenario, policy)
+        journal = None if self.asked.anew else read_journal(file, spec)
         if journal is None:
             start_anew(project)
         others = [each / "store" for each in sorted(project.state.parent.glob("*")) if each != project.state]
@@ -138,7 +138,7 @@ class _Year:
         arguments = {name: text for name, text in self.asked.arguments.items() if name not in _TELLING}
         with Place(project, self.pipeline.file, arguments, self.training) as place:
             if journal is None:
-                journal = first_champion(place, self.scenario, self.spec, self._indented)
+                journal = first_champion(place, self.scenario, spec, self._indented)
                 journal.save(file)
             yield place, journal, file
 

@@ -20,7 +20,7 @@ from workbench.drift.distances import jensen_shannon
 from workbench.drift.sketch import Sketch
 from workbench.errors import BadInput
 
-ALPHA = 0.03
+ALPHA = 0.02
 """The share of ordinary windows in which some column may alert; 0.05 is what is promised, less what limits are estimates."""
 ROWS = 200
 """A window with fewer says more about chance than about change."""

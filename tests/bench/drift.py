@@ -74,7 +74,10 @@ def _weeks(year: drift_weeks.Year) -> dict[str, Any]:
         return {
             "alerts in unchanged weeks": {name: [each[name] for each in alerts] for name in alerts[0]},
             "injected": {
-                name: {"effect": drift_weeks.INJECTED[name][0], "named first": [each.result() for each in found]}
+                name: {
+                    "effect": drift_weeks.INJECTED[name][0],
+                    "named first": [each.result() for each in found],
+                }
                 for name, found in named.items()
             },
         }

@@ -77,7 +77,11 @@ def slices(
         for each, made in zip(chosen, compared, strict=True)
         for one in _slices(each, made, window, reference, margin, (1 - LEVEL) / looked)
     ]
-    return tuple(sorted(found, key=lambda each: (not each.measured, not each.worse, -each.difference.value * each.rows)))
+    return tuple(
+        sorted(
+            found, key=lambda each: (not each.measured, not each.worse, -each.difference.value * each.rows)
+        )
+    )
 
 
 def _slices(

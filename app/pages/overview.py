@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import streamlit as st
+from access import for_viewers
 from drawing import age, moment, sign
 from overview_models import show_model
 from sources import current_project, open_ledger, state_of
@@ -110,6 +111,6 @@ try:
     if ledger is None:
         st.info("Nothing has run yet. In a terminal: `make demo`, or `workbench run train`", icon="🌱")
     else:
-        st.fragment(show_all, run_every=10.0)(project, ledger)
+        st.fragment(for_viewers(show_all), run_every=10.0)(project, ledger)
 except LedgerError as error:
     st.error(str(error), icon="🔴")

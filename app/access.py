@@ -1,6 +1,7 @@
 """Who looks at the app, and what they may do: checked where it is done, not only where its button is drawn.
 
 admit           the page ends for who may not even look
+for_viewers     the same for a fragment, which is drawn without its page
 current_user    name and roles, read anew each time: a role that was taken away is gone
 require         the same, or AccessError when the role is missing
 action          a button for one action: drawn disabled for who may not, checked again when it is pressed
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import streamlit as st
@@ -69,6 +71,20 @@ def admit() -> None:
         st.stop()
 
 
+def for_viewers(show: Callable[..., None]) -> Callable[..., None]:
+    """What a fragment shows. It is drawn by itself, so it asks itself whether who looks still may."""
+
+    @wraps(show)
+    def shown(*given: Any, **named: Any) -> None:
+        try:
+            require("viewer")
+        except WorkbenchError:
+            st.rerun()
+        show(*given, **named)
+
+    return shown
+
+
 def sign_in_or_out() -> None:
     """The buttons of who comes through a provider."""
     row = st.container(horizontal=True)
@@ -106,7 +122,10 @@ def action(
     before the page is drawn again, and what it returns or raises is shown on top; values of widgets it takes from
     `st.session_state`. `form`: the button submits the form that it is in. `look` goes to the button.
     """
-    reason = why_not(current_user(), role) or not_now
+    try:
+        reason = why_not(current_user(), role) or not_now
+    except WorkbenchError:
+        st.rerun()  # a dialog or another part is drawn by itself: the whole page says who may not look
     button = place.form_submit_button if form else place.button
     help_ = reason or look.pop("help", None)
     button(label, key=key, on_click=attempt, args=(role, do), disabled=bool(reason), help=help_, **look)

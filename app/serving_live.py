@@ -13,6 +13,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
+from access import for_viewers
 from charts import BAD, GOOD, PALETTE, WARNING, bars, chart, line, show
 from drawing import moment
 
@@ -89,6 +90,7 @@ def looks_of(project: Project) -> Looks:
 
 
 @st.fragment(run_every=EVERY)
+@for_viewers
 def show_live(project: Project, model: str) -> None:
     """Figures, charts and workers of one model, drawn again every other second."""
     looks = looks_of(project)

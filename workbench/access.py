@@ -137,7 +137,7 @@ def actor_of(project: Project, door: Door, claims: Mapping[str, Any], since: flo
     if door.kind == "oidc" and not isinstance(issued, int | float):
         raise AccessError("the provider does not say when you signed in (iat)")
     began = float(issued) if door.kind == "oidc" and isinstance(issued, int | float) else since
-    if now - began >= door.session:
+    if now - began >= project.app.session:
         raise AccessError("your session is over; sign in again")
     return Actor(name, project.roles_of(name, groups))
 

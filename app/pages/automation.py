@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import streamlit as st
-from access import show_told
+from access import for_viewers, show_told
 from automation_triggers import show_list, show_trigger
 from runs_asking import show_queue
 from sources import current_project, open_ledger
@@ -31,7 +31,7 @@ try:
         st.info("No service has worked here yet; start it with `workbench up`", icon="💤")
     else:
         st.subheader("Queue", anchor=False)
-        st.fragment(queue, run_every=2.0)(ledger)
+        st.fragment(for_viewers(queue), run_every=2.0)(ledger)
     found = standings(ledger, pipelines, clock_here().now())
     if not found:
         st.info(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import streamlit as st
-from access import show_told
+from access import for_viewers, show_told
 from charts import show
 from drawing import timeline
 from runs_asking import (
@@ -84,12 +84,14 @@ try:
     if ledger is None:
         st.info("Nothing has run yet. In a terminal: `make demo`, or `workbench run train`", icon="🌱")
         st.stop()
-    st.fragment(queue, run_every=2.0)(ledger)
+    st.fragment(for_viewers(queue), run_every=2.0)(ledger)
     with st.expander("Ask for a run", icon="▶️"):
         new_run(project, ledger)
     run = choose_run(ledger)
     if run is not None:
         state = state_of(run)
-        st.fragment(one_run, run_every=1.0 if state == "running" else None)(project, ledger, run.id, state)
+        st.fragment(for_viewers(one_run), run_every=1.0 if state == "running" else None)(
+            project, ledger, run.id, state
+        )
 except LedgerError as error:
     st.error(str(error), icon="🔴")

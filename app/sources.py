@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,9 @@ from workbench.settings import Project, find_project
 
 if TYPE_CHECKING:
     from workbench.promotion import Promotions
+
+PATIENCE = 2.0
+"""Seconds that a page waits for a ledger that another process has locked; then it says so."""
 
 
 def current_project() -> Project:
@@ -38,7 +43,16 @@ def open_ledger(project: Project) -> Ledger | None:
 
 @st.cache_resource(show_spinner=False)
 def _ledger(url: str, root: Path) -> Ledger:
-    return Ledger.open(find_project(root))
+    return Ledger.open(find_project(root), PATIENCE)
+
+
+@contextmanager
+def in_words() -> Iterator[None]:
+    """What fails in here is said in a sentence. For fragments: what one raises, Streamlit shows with its trace."""
+    try:
+        yield
+    except WorkbenchError as error:
+        st.error(str(error), icon="🔴")
 
 
 def state_of(run: Run) -> str:

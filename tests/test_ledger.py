@@ -384,7 +384,7 @@ def test_a_wrong_url_is_refused(project: Project, url: str) -> None:
     [
         ("attempt to write a readonly database", "check the permissions"),
         ("database or disk is full", "free some disk space"),
-        ("database is locked", "locked for 20 s"),
+        ("database is locked", "is locked by another process"),
         ("something else", "cannot be used"),
     ],
 )

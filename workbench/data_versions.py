@@ -75,6 +75,12 @@ def outputs(project: Project) -> list[Output]:
     return sorted(found.values(), key=lambda each: -each.created)
 
 
+def state_of_store(project: Project) -> int:
+    """Changes whenever a result of a step comes or goes: as long as it stays, `outputs` do. Nanoseconds, of a few hundred folders."""
+    folders = [project.store / "manifests", *(project.store / "manifests").glob("*")]
+    return max((each.stat().st_mtime_ns for each in folders if each.exists()), default=0)
+
+
 def tables(found: Iterable[Output]) -> list[Output]:
     """Those that are tables."""
     return [each for each in found if each.file.suffix == ".parquet"]

@@ -45,9 +45,12 @@ class Ledger:
         self._place = engine.url.database or engine.url.render_as_string()
 
     @classmethod
-    def open(cls, project: Project) -> Ledger:
-        """The project's ledger, made or brought to this version's schema when needed."""
-        ledger = cls(schema.connect(project.ledger_url, project.state / "ledger.lock"))
+    def open(cls, project: Project, patience: float = schema.BUSY_SECONDS) -> Ledger:
+        """The project's ledger, made or brought to this version's schema when needed.
+
+        `patience`: seconds that it waits, each time, for another process that has locked the database (SQLite).
+        """
+        ledger = cls(schema.connect(project.ledger_url, project.state / "ledger.lock", patience))
         for file in spool.waiting(project):
             if told := spool.take(file):
                 ledger.record_all(told[1], told[0])

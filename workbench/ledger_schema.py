@@ -7,6 +7,7 @@ without zones, and both databases keep them exactly.
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ HEAD = "0003"
 """The newest revision in `workbench/migrations`; a test holds the two together. Alembic takes 0.2 s to
 import, and almost every start finds its tables as they should be."""
 
-BUSY_SECONDS = 20
+BUSY_SECONDS = 20.0
+"""How long a reader or writer waits for a database that another process has locked, if nobody says otherwise."""
 
 metadata = sa.MetaData()
 
@@ -270,21 +272,21 @@ leases = sa.Table(
 """Who is the one that does it now, until when."""
 
 
-def connect(url: str, lock: Path) -> sa.Engine:
-    """An engine on a database that has the tables of this version.
+def connect(url: str, lock: Path, patience: float = BUSY_SECONDS) -> sa.Engine:
+    """An engine on a database that has the tables of this version. `patience`: seconds to wait where it is locked.
 
     Raises LedgerError when the database cannot be opened or written, or a newer version made it.
     """
     try:
         address = sa.make_url(url)
-        engine = _engine(address)
+        engine = _engine(address, patience)
     except (sa.exc.ArgumentError, ImportError, sa.exc.NoSuchModuleError) as error:
         raise LedgerError(f"[ledger] url '{url}' cannot be used: {error}") from error
     shown = address.render_as_string(hide_password=True)
     try:
         if address.database and address.get_backend_name() == "sqlite":
             Path(address.database).parent.mkdir(parents=True, exist_ok=True)
-        if not _current(engine):
+        if not _current(engine, patience):
             with locked(lock):
                 _migrate(engine, shown)
     except LedgerError:
@@ -324,16 +326,16 @@ def unusable(place: str, error: Exception) -> str:
     if "full" in text:
         return f"the ledger '{place}' cannot be written ({text}); free some disk space"
     if "locked" in text:
-        return f"the ledger '{place}' was locked for {BUSY_SECONDS} s by another process ({text})"
+        return f"the ledger '{place}' is locked by another process ({text}); try again when that has ended"
     return (
         f"the ledger '{place}' cannot be used ({text.strip().splitlines()[0] if text.strip() else error!r})"
     )
 
 
-def _engine(address: sa.URL) -> sa.Engine:
+def _engine(address: sa.URL, patience: float) -> sa.Engine:
     if address.get_backend_name() != "sqlite":
         return sa.create_engine(address, json_serializer=_json, pool_pre_ping=True)
-    engine = sa.create_engine(address, json_serializer=_json, connect_args={"timeout": BUSY_SECONDS})
+    engine = sa.create_engine(address, json_serializer=_json, connect_args={"timeout": patience})
 
     def prepare(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # transactions begin where _begin says, not where sqlite3 guesses
@@ -351,11 +353,17 @@ def _engine(address: sa.URL) -> sa.Engine:
     return engine
 
 
-def _current(engine: sa.Engine) -> bool:
-    """Whether nothing is to be done. Two first comers disturb each other here (one turns WAL on): then no."""
+def _current(engine: sa.Engine, patience: float) -> bool:
+    """Whether nothing is to be done. Two first comers disturb each other here (one turns WAL on), at once: then no.
+
+    Who has waited in vain is not to wait once more.
+    """
+    began = time.monotonic()
     try:
         return revision(engine) == HEAD
     except sa.exc.OperationalError:
+        if time.monotonic() - began >= patience:
+            raise
         return False
 
 

@@ -6,7 +6,7 @@ import streamlit as st
 from access import for_viewers, show_told
 from automation_triggers import show_list, show_trigger
 from runs_asking import show_queue
-from sources import current_project, open_ledger
+from sources import current_project, in_words, open_ledger
 
 from workbench.automation import read_pipelines, standings
 from workbench.errors import LedgerError
@@ -16,8 +16,9 @@ from workbench.service.clock import clock_here
 
 def queue(ledger: Ledger) -> None:
     """The queue as it is now."""
-    show_told()
-    show_queue(ledger, "automation")
+    with in_words():
+        show_told()
+        show_queue(ledger, "automation")
 
 
 project = current_project()

@@ -11,16 +11,16 @@ from data_drift import named, show_drift
 from foreign_pages import show_page
 from sources import current_project
 
-from workbench.data_versions import Held, Output, contract_results, outputs, pages, tables
+from workbench.data_versions import Held, Output, contract_results, outputs, pages, state_of_store, tables
 from workbench.errors import WorkbenchError
 from workbench.settings import find_project
 
 VIEWS = {"contracts": "Contracts", "profiles": "Profiles and reports", "drift": "Drift between versions"}
 
 
-@st.cache_data(ttl=10, max_entries=4, show_spinner=False)
-def in_store(root: Path) -> tuple[list[Output], list[Held]]:
-    """What steps left, and which of it are results of contracts."""
+@st.cache_data(max_entries=4, show_spinner=False)
+def in_store(root: Path, state: int) -> tuple[list[Output], list[Held]]:
+    """What steps left, and which of it are results of contracts; read again when a result came or went."""
     found = outputs(find_project(root))
     return found, contract_results(found)
 
@@ -44,7 +44,7 @@ project = current_project()
 st.title("Data", anchor=False)
 view = choose_view(VIEWS, "data-view")
 try:
-    there, held = in_store(project.root)
+    there, held = in_store(project.root, state_of_store(project))
     if view == "profiles":
         show_pages(pages(there))
     elif view == "drift":

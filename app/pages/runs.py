@@ -17,7 +17,7 @@ from runs_asking import (
 from runs_graph import graph
 from runs_history import choose_run
 from runs_steps import show_failure, show_head, show_notebook, show_output, show_table
-from sources import current_project, open_ledger, state_of
+from sources import current_project, in_words, open_ledger, state_of
 
 from workbench.automation import read_pipelines
 from workbench.errors import LedgerError
@@ -31,13 +31,19 @@ VIEWS = ("Notebook", "Steps", "Timeline", "Output", "Run with other values")
 
 def queue(ledger: Ledger) -> None:
     """The queue as it is now, and the run that was asked for here as soon as it begins."""
-    show_told()
-    follow(ledger)
-    show_queue(ledger, "runs")
+    with in_words():
+        show_told()
+        follow(ledger)
+        show_queue(ledger, "runs")
 
 
 def one_run(project: Project, ledger: Ledger, name: str, drawn: str) -> None:
     """One run as it is now; when it ends, all of the page is drawn anew, once."""
+    with in_words():
+        show_run(project, ledger, name, drawn)
+
+
+def show_run(project: Project, ledger: Ledger, name: str, drawn: str) -> None:
     show_told()
     run, steps = ledger.run(name), ledger.step_runs(name)
     state = state_of(run)

@@ -2,7 +2,7 @@
 
     empty(root)      only a `workbench.toml`
     typical(root)    weeks of two pipelines: good, cached and failed runs, a queue, triggers in all states
-    large(root)      the same with 10,000 runs
+    large(root)      the same after a year: 10,000 runs, 500 versions, a window a day
 
 What versions, windows and alerts there are is said by PARTS: each fills one side of the project, and all use the same names
 and the same pipeline files.
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
 
-from tests.app import made_runs, made_windows
+from tests.app import made_data, made_runs, made_versions, made_windows
 from workbench.ledger import Ledger
 from workbench.settings import Project, read_project
 
@@ -119,7 +119,7 @@ LARGE = Scale(runs=10_000, requests=1_000, versions=500, months=12)
 
 Fill = Callable[[Project, Ledger, Scale], None]
 
-PARTS: tuple[Fill, ...] = (made_runs.fill, made_windows.fill)
+PARTS: tuple[Fill, ...] = (made_runs.fill, made_windows.fill, made_versions.fill, made_data.fill)
 """What makes a project of some scale, in this order."""
 
 

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from tests.app import made_runs, projects
-from workbench import ledger_queue, ledger_triggers, load_pipeline
+from tests.app import made_runs, made_versions, projects
+from workbench import ledger_queue, ledger_trail, ledger_triggers, load_pipeline
+from workbench.data_versions import contract_results, outputs
 from workbench.ledger import Ledger
+from workbench.ledger_versions import registered
+from workbench.model_cards import card, made_differently
+from workbench.promotion import trail_problems
+from workbench.trail import standing
 
 
 def test_a_typical_project_has_runs_in_all_states_and_pipelines_that_load(tmp_path: Path) -> None:
@@ -32,3 +37,14 @@ def test_a_typical_project_has_runs_in_all_states_and_pipelines_that_load(tmp_pa
             "quarantine",
         }
         assert ledger_triggers.slots(ledger)
+        versions = registered(ledger, made_versions.MODEL)
+        assert [each.version for each in versions] == [6, 5, 4, 3, 2, 1]
+        assert all(ledger.run(each.run).state == "done" for each in versions)
+        now = standing(made_versions.MODEL, ledger_trail.entries(ledger, made_versions.MODEL))
+        assert (now.champion, set(now.rejected)) == (made_versions.CHAMPION, {4})
+        assert trail_problems(project, ledger) == []
+    newest, before = (card(project, each) for each in versions[:2])
+    assert "log_loss" in newest.differences
+    assert made_differently(before, newest)
+    (held,) = contract_results(outputs(project))
+    assert [page.name for page in held.pages] == ["profile"]

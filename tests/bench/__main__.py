@@ -20,6 +20,7 @@ sys.path[1:1] = [str(REPOSITORY / "tests"), str(REPOSITORY)]
 
 import endurance  # noqa: E402
 import loop  # noqa: E402
+import pages  # noqa: E402
 import speed  # noqa: E402
 from contestants import doit_folder  # noqa: E402
 from measure import Result, say  # noqa: E402
@@ -35,6 +36,7 @@ BENCHMARKS: dict[str, Callable[[Path, int], Result]] = {
     "soak": endurance.soak,
     "kills": endurance.kills,
     "loop": loop.loop,
+    "app": pages.app,
     **{name: benchmark(name) for name in KINDS},
 }
 REPORT = REPOSITORY / "reports" / "bench.md"

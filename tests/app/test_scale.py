@@ -20,7 +20,7 @@ PAGES = {
     "models": "Version 500 failed",
     "monitoring": "Window 360",
     "serving": "127.0.0.1:8000",
-    "automation": "train.schedule",
+    "automation": "3 failed runs in a row",
 }
 LEDGERS = ("overview", "runs", "models", "monitoring", "serving", "automation")
 

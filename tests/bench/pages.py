@@ -165,11 +165,11 @@ VISITS = (
     ),
     Visit("Data", "Rows read", "choose a view", choose("Profiles and reports"), "Page"),
     Visit("Models", "Version 500", "choose a version", row(2), "Version 498 "),
-    Visit("Monitoring", "Window 360", "choose a window", point, "Window 5 ·", "window=5"),
+    Visit("Monitoring", "Window 360", "choose a window", point, "version 1 ·", "window="),
     Visit(
         "Serving", "Look up a prediction", "choose a view", choose("Look up a prediction"), "Prediction id"
     ),
-    Visit("Automation", "train.schedule", "choose a trigger", row(2), "🟢 train.staleness"),
+    Visit("Automation", "⏸️ score.new_data", "choose a trigger", row(2), "🟢 train.alert"),
 )
 EMPTY = Visit("Floor", "This is view one", "choose a view", choose("two"), "This is view two")
 

@@ -116,13 +116,11 @@ class Person(AppPage):
         """From now on nothing that this window says reaches the server."""
         self.page.evaluate("held => { window.held = held }", held)
 
-    def said(self) -> int:
-        """How many messages there are of it."""
-        return int(self.page.evaluate("window.sent.length"))
-
-    def sent(self, count: int) -> list[list[int]]:
-        """The last so many messages, held ones included."""
-        return list(self.page.evaluate("count => window.sent.slice(-count)", count))
+    def sent(self, key: str) -> list[list[int]]:
+        """The messages that say the button whose key ends so was pressed, held ones included."""
+        messages: list[list[int]] = self.page.evaluate("window.sent")
+        ends = re.compile(re.escape(key.encode()) + rb"(?![\w-])")
+        return [each for each in messages if ends.search(bytes(each))]
 
     def say(self, *messages: list[int]) -> None:
         """Send messages over this window's own connection, each after what came of the one before is drawn."""

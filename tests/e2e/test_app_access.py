@@ -84,10 +84,11 @@ def test_the_messages_by_which_an_approver_promotes_do_nothing_for_a_viewer(site
         ada.press("Promote version 4 …")
         ada.page.get_by_role("textbox", name="Reason").fill("the best we have")
         ada.hold()
-        before = ada.said()
         ada.press("Promote version 4")
-        wait_until(lambda: ada.said() > before)
-        asks, promotes = ada.sent(2)
+        wait_until(
+            lambda: ada.sent("-promote-now")
+        )  # what was typed may go before it, in a message of its own
+        asks, promotes = ada.sent("-promote")[0], ada.sent("-promote-now")[0]
 
         vera.goto_page("Models")
         vera.says(f"Not promotable by you: '{VERA}'")

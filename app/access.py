@@ -1,7 +1,7 @@
 """Who looks at the app, and what they may do: checked where it is done, not only where its button is drawn.
 
 admit           the page ends for who may not even look
-for_viewers     the same for a fragment, which is drawn without its page
+part            a fragment, which is drawn without its page and so asks the same itself
 current_user    name and roles, read anew each time: a role that was taken away is gone
 require         the same, or AccessError when the role is missing
 action          a button for one action: drawn disabled for who may not, checked again when it is pressed
@@ -71,8 +71,12 @@ def admit() -> None:
         st.stop()
 
 
-def for_viewers(show: Callable[..., None]) -> Callable[..., None]:
-    """What a fragment shows. It is drawn by itself, so it asks itself whether who looks still may."""
+def part(show: Callable[..., None], every: float | None = None) -> Callable[..., None]:
+    """A part of a page that is drawn by itself, a fragment; with `every`, again after so many seconds.
+
+    It asks itself whether who looks still may, and what fails in it is said in a sentence: of what a fragment raises,
+    Streamlit shows the trace.
+    """
 
     @wraps(show)
     def shown(*given: Any, **named: Any) -> None:
@@ -80,9 +84,13 @@ def for_viewers(show: Callable[..., None]) -> Callable[..., None]:
             require("viewer")
         except WorkbenchError:
             st.rerun()
-        show(*given, **named)
+        try:
+            show(*given, **named)
+        except WorkbenchError as error:
+            st.error(str(error), icon="🔴")
 
-    return shown
+    fragment: Callable[..., None] = st.fragment(shown, run_every=every)
+    return fragment
 
 
 def sign_in_or_out() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from access import part
 from charts import show
 from drawing import moment, plain
 from monitoring_window import distribution_picture
@@ -66,7 +67,7 @@ def _between(before: Path, now: Path) -> Between:
     return between(*tables, day_column(*tables))
 
 
-@st.fragment
+@part
 def _show_between(found: Between, key: str) -> None:
     if found.calibrated:
         drifted = [each.name for each in found.moved if each.drifted]

@@ -9,10 +9,10 @@ from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
+from access import part
 from charts import MUTED, PALETTE, bars, chart, show
 from drawing import plain
 from monitoring_windows import SIGNS, monitors_of_model
-from sources import in_words
 
 from workbench.drift.distribution import Distribution
 from workbench.drift.reference import FILE, Reference
@@ -27,14 +27,9 @@ ROWS, LOOKED_AT = 100, 2_000
 """Rows that are shown, of so many that are looked at when the most wrong ones are wanted."""
 
 
-@st.fragment
+@part
 def show_window(project: Project, ledger: Ledger, id_: int) -> None:
     """What is on record of a window. A fragment: choosing a feature draws nothing else anew."""
-    with in_words():
-        _show(project, ledger, id_)
-
-
-def _show(project: Project, ledger: Ledger, id_: int) -> None:
     window = window_of(ledger, id_)
     if window is None:
         st.info(f"There is no window {id_}; click a point above.", icon="🔎")

@@ -7,13 +7,14 @@ import time
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
-from access import for_viewers
+from access import part
 from charts import BAD, GOOD, PALETTE, WARNING, bars, chart, line, show
 from drawing import moment
 
@@ -89,8 +90,7 @@ def looks_of(project: Project) -> Looks:
     return looks_at(called.url, called.key)
 
 
-@st.fragment(run_every=EVERY)
-@for_viewers
+@partial(part, every=EVERY)
 def show_live(project: Project, model: str) -> None:
     """Figures, charts and workers of one model, drawn again every other second."""
     looks = looks_of(project)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,15 +42,6 @@ def open_ledger(project: Project) -> Ledger | None:
 @st.cache_resource(show_spinner=False)
 def _ledger(url: str, root: Path) -> Ledger:
     return Ledger.open(find_project(root), PATIENCE)
-
-
-@contextmanager
-def in_words() -> Iterator[None]:
-    """What fails in here is said in a sentence. For fragments: what one raises, Streamlit shows with its trace."""
-    try:
-        yield
-    except WorkbenchError as error:
-        st.error(str(error), icon="🔴")
 
 
 def state_of(run: Run) -> str:

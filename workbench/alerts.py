@@ -13,7 +13,7 @@ A monitor that could not judge a window (too few rows, no outcomes yet) says not
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from workbench.monitors import SEVERITIES, Finding, Monitors, Severity
@@ -99,6 +99,26 @@ def decide(alerts: Iterable[Alert], windows: Sequence[Judged], monitors: Monitor
     found = (_of_subject(known.get(key), seen, monitors) for key, seen in judged.items())
     gone = (_unwatched(alert, newest_first, judged, monitors) for alert in known.values())
     return [change for change in (*found, *gone) if change]
+
+
+def changed(change: Change, id_: int, model: str, version: int, moment: float) -> Alert:
+    """The alert as a change at that moment leaves it. `id_` is for one that opens; `version` answered in the window."""
+    finding, window = change.finding, change.window
+    if change.event == "resolved":
+        assert change.alert is not None
+        content = {**change.alert.content, "reason": change.reason}
+        return replace(
+            change.alert, state="resolved", changed=moment, resolved=moment, resolved_by=BY_MONITOR, content=content
+        )  # fmt: skip
+    before = change.alert or Alert(
+        id_, model, version, finding.monitor, finding.subject, change.severity, "open", finding.title, moment, moment
+    )  # fmt: skip
+    return replace(
+        before, version=version, severity=change.severity, title=finding.title, changed=moment, window=window.id,
+        content={
+            "since": window.since, "until": window.until, "windows": change.windows, "evidence": finding.evidence
+        },
+    )  # fmt: skip
 
 
 def reach(monitors: Monitors) -> int:

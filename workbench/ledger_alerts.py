@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from workbench import ledger_schema as schema
-from workbench.alerts import BY_MONITOR, STATES, Alert, Change, Event, Judged, decide, reach
+from workbench.alerts import STATES, Alert, Change, Event, Judged, changed, decide, reach
 from workbench.errors import BadInput, did_you_mean
 from workbench.ledger import Ledger
 from workbench.monitors import Finding, Monitors
@@ -183,32 +183,16 @@ def _put(connection: sa.Connection, window: Window, moment: float) -> Window:
 
 def _change(connection: sa.Connection, kept: Window, change: Change, moment: float) -> Alert:
     """Write one change; the alert as it is then."""
-    table, shown = schema.alerts, change.window
-    content = {
-        "since": shown.since, "until": shown.until, "windows": change.windows,
-        "evidence": json.loads(canonical(change.finding.evidence)),
-    }  # fmt: skip
-    finding = change.finding
-    if change.event == "resolved":
-        assert change.alert is not None
-        content = {**change.alert.content, "reason": change.reason}
-        said = {"state": "resolved", "resolved": moment, "resolved_by": BY_MONITOR}
-    else:
-        said = {
-            "severity": change.severity, "title": finding.title, "window": shown.id, "version": kept.version
-        }  # fmt: skip
+    table = schema.alerts
+    alert = changed(change, 0, kept.model, kept.version, moment)
+    said = {name: value for name, value in vars(alert).items() if name != "id"}
+    said["content"] = json.loads(canonical(alert.content))
     if change.alert is None:
-        row = {
-            "model": kept.model, "monitor": finding.monitor, "subject": finding.subject, "state": "open",
-            "opened": moment, "changed": moment, "content": content, **said,
-        }  # fmt: skip
-        key = connection.execute(table.insert().values(row)).inserted_primary_key
+        key = connection.execute(table.insert().values(said)).inserted_primary_key
         id_ = key[0] if key else 0
     else:
-        id_ = change.alert.id
-        connection.execute(
-            table.update().where(table.c.id == id_).values(**said, changed=moment, content=content)
-        )
+        id_ = alert.id
+        connection.execute(table.update().where(table.c.id == id_).values(said))
     return _alert(connection.execute(sa.select(table).where(table.c.id == id_)).one())
 
 

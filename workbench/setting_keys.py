@@ -161,22 +161,12 @@ def parse_duration(text: str | float) -> float:
     raise ValueError(f"'{text}' is not a duration; expected a number with s, m, h or d, such as 10m or 1h30m")
 
 
-def serving_of(values: Mapping[str, Any]) -> Serving:
-    amounts = {key: _amount(key, values[key]) for key in ("max_body", "timeout", "read_timeout")}
-    return Serving(**{**values, **amounts, "hosts": tuple(values["hosts"])})
-
-
-def predictions_of(values: Mapping[str, Any]) -> Predictions:
-    return Predictions(**{**values, "compact_every": parse_duration(values["compact_every"])})
-
-
-def service_of(values: Mapping[str, Any]) -> ServiceSettings:
-    return ServiceSettings(**{**values, "check_every": parse_duration(values["check_every"])})
-
-
-def app_of(values: Mapping[str, Any]) -> AppSettings:
-    listed = {key: tuple(values[key]) for key in ("hosts", "proxies")}
-    return AppSettings(**{**values, **listed, "session": parse_duration(values["session"])})
+def made(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A section's values as its class takes them: sizes in bytes, durations in seconds, lists as tuples."""
+    return {
+        key: _amount(key, value) if key in _AMOUNTS else tuple(value) if isinstance(value, list) else value
+        for key, value in values.items()
+    }
 
 
 def _amount(key: str, value: str | float) -> float:

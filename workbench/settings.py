@@ -24,13 +24,10 @@ from workbench.setting_keys import (
     Predictions,
     ServiceSettings,
     Serving,
-    app_of,
+    made,
     parse_duration,
     parse_size,
-    predictions_of,
     problem_of,
-    service_of,
-    serving_of,
 )
 
 FILE_NAME = "workbench.toml"
@@ -205,11 +202,11 @@ def read_project(root: Path) -> Project:
         roles={role: tuple(people) for role, people in values["roles"].items()} if "roles" in tables else {},
         policies=_policies(values["models"]),
         scheduler=values["executor"]["scheduler"],
-        serve=serving_of(values["serve"]),
+        serve=Serving(**made(values["serve"])),
         canary=CanaryLimits(**values["canary"]),
-        predictions=predictions_of(values["predictions"]),
-        service=service_of(values["service"]),
-        app=app_of(values["app"]),
+        predictions=Predictions(**made(values["predictions"])),
+        service=ServiceSettings(**made(values["service"])),
+        app=AppSettings(**made(values["app"])),
         notify=tuple(values["notify"]["urls"]),
     )
     elsewhere = os.environ.get(STATE_VARIABLE, STATE)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import streamlit as st
-from access import for_viewers, show_told
+from access import part, show_told
 from automation_triggers import show_list, show_trigger
 from runs_asking import show_queue
-from sources import current_project, in_words, open_ledger
+from sources import current_project, open_ledger
 
 from workbench.automation import read_pipelines, standings
 from workbench.errors import LedgerError
@@ -16,9 +16,8 @@ from workbench.service.clock import clock_here
 
 def queue(ledger: Ledger) -> None:
     """The queue as it is now."""
-    with in_words():
-        show_told()
-        show_queue(ledger, "automation")
+    show_told()
+    show_queue(ledger, "automation")
 
 
 project = current_project()
@@ -32,7 +31,7 @@ try:
         st.info("No service has worked here yet; start it with `workbench up`", icon="💤")
     else:
         st.subheader("Queue", anchor=False)
-        st.fragment(for_viewers(queue), run_every=2.0)(ledger)
+        part(queue, every=2.0)(ledger)
     found = standings(ledger, pipelines, clock_here().now())
     if not found:
         st.info(

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 import streamlit as st
-from access import for_viewers
+from access import part
 from drawing import age, moment, sign
 from overview_models import show_model
 from sources import current_project, open_ledger, state_of
@@ -115,6 +115,6 @@ try:
     if ledger is None:
         st.info("Nothing has run yet. In a terminal: `make demo`, or `workbench run train`", icon="🌱")
     else:
-        st.fragment(for_viewers(show_all), run_every=10.0)(project, ledger)
+        part(show_all, every=10.0)(project, ledger)
 except LedgerError as error:
     st.error(str(error), icon="🔴")

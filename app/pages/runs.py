@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import streamlit as st
-from access import for_viewers, show_told
+from access import part, show_told
 from charts import show
 from drawing import timeline
 from runs_asking import (
@@ -17,7 +17,7 @@ from runs_asking import (
 from runs_graph import graph
 from runs_history import choose_run
 from runs_steps import show_failure, show_head, show_notebook, show_output, show_table
-from sources import current_project, in_words, open_ledger, state_of
+from sources import current_project, open_ledger, state_of
 
 from workbench.automation import read_pipelines
 from workbench.errors import LedgerError
@@ -31,19 +31,13 @@ VIEWS = ("Notebook", "Steps", "Timeline", "Output", "Run with other values")
 
 def queue(ledger: Ledger) -> None:
     """The queue as it is now, and the run that was asked for here as soon as it begins."""
-    with in_words():
-        show_told()
-        follow(ledger)
-        show_queue(ledger, "runs")
+    show_told()
+    follow(ledger)
+    show_queue(ledger, "runs")
 
 
 def one_run(project: Project, ledger: Ledger, name: str, drawn: str) -> None:
     """One run as it is now; when it ends, all of the page is drawn anew, once."""
-    with in_words():
-        show_run(project, ledger, name, drawn)
-
-
-def show_run(project: Project, ledger: Ledger, name: str, drawn: str) -> None:
     show_told()
     run, steps = ledger.run(name), ledger.step_runs(name)
     state = state_of(run)
@@ -90,14 +84,12 @@ try:
     if ledger is None:
         st.info("Nothing has run yet. In a terminal: `make demo`, or `workbench run train`", icon="🌱")
         st.stop()
-    st.fragment(for_viewers(queue), run_every=2.0)(ledger)
+    part(queue, every=2.0)(ledger)
     with st.expander("Ask for a run", icon="▶️"):
         new_run(project, ledger)
     run = choose_run(ledger)
     if run is not None:
         state = state_of(run)
-        st.fragment(for_viewers(one_run), run_every=1.0 if state == "running" else None)(
-            project, ledger, run.id, state
-        )
+        part(one_run, every=1.0 if state == "running" else None)(project, ledger, run.id, state)
 except LedgerError as error:
     st.error(str(error), icon="🔴")

@@ -7,9 +7,6 @@ cache is warm, as it is for whoever works here. Each round goes once over all pa
 from __future__ import annotations
 
 import contextlib
-import json
-import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +18,7 @@ from playwright.sync_api import Page
 
 from tests.app import made_runs, projects
 from tests.e2e.app_page import AppPage, started, window
-from tests.e2e.lab_page import chromium, free_port, wait_until
+from tests.e2e.lab_page import answering, chromium, free_port
 
 FIRST, THEN = 1.5, 0.5
 """Seconds that the issue allows for first content, and for an interaction."""
@@ -112,10 +109,7 @@ def measured(browser: AppPage, url: str, visit: Visit) -> tuple[float, float]:
 
 
 def until(page: Page, title: str, says: str, address: str = "") -> None:
-    page.wait_for_function(
-        f"(wanted) => document.querySelector('h1') !== null && ({DRAWN})(wanted)",
-        arg=json.loads(json.dumps({"title": title, "says": says, "address": address})),
-    )
+    page.wait_for_function(DRAWN, arg={"title": title, "says": says, "address": address})
 
 
 def choose(name: str) -> Callable[[Page], None]:
@@ -182,22 +176,6 @@ def floor(root: Path) -> Iterator[str]:
         sys.executable, "-m", "streamlit", "run", str(FLOOR), "--server.port", str(port), "--server.address", "127.0.0.1",
         "--server.headless", "true", "--browser.gatherUsageStats", "false", "--server.fileWatcherType", "none",
     ]  # fmt: skip
-    with (root / "floor.log").open("w") as log, subprocess.Popen(
-        command, cwd=root, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=dict(os.environ)
-    ) as server:  # fmt: skip
-        try:
-            wait_until(lambda: answers(port))
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
-            server.wait()
-
-
-def answers(port: int) -> bool:
-    import urllib.request
-
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=5) as response:
-            return bool(response.status == 200)
-    except OSError:
-        return False
+    url = f"http://127.0.0.1:{port}"
+    with answering(command, f"{url}/_stcore/health", root / "floor.log", cwd=root):
+        yield url

@@ -10,9 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +21,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator
 
 from workbench.settings import Project
 
-from .lab_page import PATIENCE, chromium, free_port, wait_until
+from .lab_page import PATIENCE, answering, chromium, free_port
 
 HERE = Path(__file__).parents[2] / "app"
 WIDTHS = (1280, 1920)
@@ -48,22 +46,10 @@ def started(project: Project, *options: str, port: int | None = None, **environm
     command = [sys.executable, "-P", "-m", "workbench", "app", "--port", str(port), *options]
     log = project.state / "app.log"
     log.parent.mkdir(exist_ok=True)
-    with (
-        log.open("w") as said,
-        subprocess.Popen(
-            command, cwd=project.root, env={**os.environ, **environment},
-            stdin=subprocess.DEVNULL, stdout=said, stderr=said,
-        ) as server,
-    ):  # fmt: skip
-        try:
-            url = f"http://127.0.0.1:{port}"
-            wait_until(lambda: server.poll() is not None or _answers(url))
-            if server.poll() is not None:
-                raise RuntimeError(f"the app has ended: {log.read_text()}")
-            yield App(url, project, psutil.Process(server.pid), log)
-        finally:
-            server.terminate()
-            server.wait(PATIENCE)
+    url = f"http://127.0.0.1:{port}"
+    env = {**os.environ, **environment}
+    with answering(command, f"{url}/_stcore/health", log, cwd=project.root, env=env) as server:
+        yield App(url, project, server, log)
 
 
 class AppPage:
@@ -151,11 +137,3 @@ def window(
         yield AppPage(context.new_page(), app)
     finally:
         context.close()
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{url}/_stcore/health", timeout=5) as response:
-            return bool(response.status == 200)
-    except OSError:
-        return False

@@ -12,9 +12,7 @@ import contextlib
 import json
 import os
 import re
-import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,7 +23,7 @@ from workbench.access import SECRETS
 from workbench.settings import Project
 
 from .app_page import App, AppPage
-from .lab_page import PATIENCE, wait_until
+from .lab_page import answering, wait_until
 
 SESSION = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 SOCKETS = """
@@ -65,19 +63,9 @@ def provider(port: int, log: Path, people: Sequence[dict[str, Any]]) -> Iterator
     """A provider (OpenID Connect) that takes anybody's word: its address. `people` are claims, `sub` included."""
     told = [word for each in people for word in ("--user-claims", json.dumps(each))]
     command = [sys.executable, "-m", "oidc_provider_mock", "--port", str(port), *told]
-    with (
-        log.open("w") as said,
-        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said) as server,
-    ):
-        try:
-            url = f"http://127.0.0.1:{port}"
-            wait_until(lambda: server.poll() is not None or _answers(url))
-            if server.poll() is not None:
-                raise RuntimeError(f"the provider has ended: {log.read_text()}")
-            yield url
-        finally:
-            server.terminate()
-            server.wait(PATIENCE)
+    url = f"http://127.0.0.1:{port}"
+    with answering(command, f"{url}/.well-known/openid-configuration", log):
+        yield url
 
 
 def register(project: Project, port: int, issuer: str) -> None:
@@ -160,11 +148,3 @@ def signed_in(browser: Browser, app: App, name: str) -> Iterator[Person]:
         yield person
     finally:
         context.close()
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{url}/.well-known/openid-configuration", timeout=5) as response:
-            return bool(response.status == 200)
-    except OSError:
-        return False

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,18 +60,34 @@ def lab(folder: Path, *options: str) -> Iterator[Lab]:
     env |= {"HOME": str(home), "JUPYTER_TOKEN": TOKEN}
     port = free_port()
     command = [sys.executable, "-m", "workbench", "lab", "--no-browser", "--port", str(port), *options]
+    url = f"http://127.0.0.1:{port}"
+    with answering(
+        command, f"{url}/api/status?token={TOKEN}", folder / "log", cwd=project, env=env
+    ) as server:
+        yield Lab(url, project, home, server)
+
+
+@contextlib.contextmanager
+def answering(
+    command: Sequence[str],
+    url: str,
+    log: Path,
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> Iterator[psutil.Process]:
+    """A server in a process of its own that answers at `url`; it ends with this. What it says goes into `log`."""
     with (
-        (folder / "log").open("w") as log,
+        log.open("w") as said,
         subprocess.Popen(
-            command, cwd=project, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=said, stderr=said
         ) as server,
     ):
         try:
-            url = f"http://127.0.0.1:{port}"
             wait_until(lambda: server.poll() is not None or _answers(url))
             if server.poll() is not None:
-                raise RuntimeError(f"`workbench lab` has ended: {(folder / 'log').read_text()}")
-            yield Lab(url, project, home, psutil.Process(server.pid))
+                raise RuntimeError(f"{' '.join(command)} has ended: {log.read_text()}")
+            yield psutil.Process(server.pid)
         finally:
             server.terminate()
             server.wait(PATIENCE)
@@ -155,9 +171,8 @@ def free_port() -> int:
 
 
 def _answers(url: str) -> bool:
-    request = urllib.request.Request(f"{url}/api/status", headers={"Authorization": f"token {TOKEN}"})
     try:
-        with urllib.request.urlopen(request, timeout=5) as response:
+        with urllib.request.urlopen(url, timeout=5) as response:
             return bool(response.status == 200)
     except OSError:
         return False

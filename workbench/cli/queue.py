@@ -14,7 +14,6 @@ from workbench.cli.options import json_option
 
 if TYPE_CHECKING:
     from workbench.events import Listener
-    from workbench.ledger import Ledger
     from workbench.ledger_queue import Request
     from workbench.plan import Plan
 
@@ -83,6 +82,7 @@ def add(pipeline: str, parameters: tuple[str, ...], as_json: bool) -> int:
     from workbench import ledger_queue
     from workbench.cli.options import arguments
     from workbench.cli.runs import open_ledger
+    from workbench.ledger_leases import service_is_up
     from workbench.loading import load_pipeline
     from workbench.pipeline import require_findable
     from workbench.service.clock import clock_here
@@ -94,7 +94,7 @@ def add(pipeline: str, parameters: tuple[str, ...], as_json: bool) -> int:
         values = {name: loaded.parameters[name] for name in given}
         require_findable(loaded)
         request = ledger_queue.ask(ledger, loaded.name, values, os_user(), clock_here().now())
-        up = _service_is_up(ledger)
+        up = service_is_up(ledger)
     if as_json:
         _print_json(request)
     else:
@@ -149,12 +149,13 @@ def retry(request: int, as_json: bool) -> int:
     """Ask once more for what an ended REQUEST asked for; steps that are done are cached."""
     from workbench import ledger_queue
     from workbench.cli.runs import open_ledger
+    from workbench.ledger_leases import service_is_up
     from workbench.service.clock import clock_here
     from workbench.settings import os_user
 
     with open_ledger() as (_, ledger):
         found = ledger_queue.again(ledger, request, os_user(), clock_here().now())
-        up = _service_is_up(ledger)
+        up = service_is_up(ledger)
     if as_json:
         _print_json(found)
     else:
@@ -204,12 +205,6 @@ def run(request: int) -> int:
 def _waits(request: Request, up: bool) -> str:
     later = "" if up else "; no service is up: start it with `workbench up`"
     return f"request {request.id} for a run of '{request.pipeline}' waits{later}"
-
-
-def _service_is_up(ledger: Ledger) -> bool:
-    from workbench.ledger_leases import service_is_up
-
-    return service_is_up(ledger)
 
 
 def _print_json(request: Request) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 
 from workbench import alerts
-from workbench.alerts import Alert, Change, Judged
+from workbench.alerts import Alert, Judged
 from workbench.drift.performance import performance
 from workbench.drift.reference import Reference
 from workbench.findings import column_finding, performance_finding
@@ -94,29 +94,9 @@ def told(before: Told, window: Judged, version: int, monitors: Monitors, model: 
     opened = before.opened
     for change in alerts.decide(known.values(), windows, monitors):
         opened += change.event == "opened"
-        after = _changed(change, opened, version, model)
+        after = alerts.changed(change, opened, model, version, change.window.until)
         known[after.key] = after
     return Told(version, tuple(known.values()), windows, opened)
-
-
-def _changed(change: Change, number: int, version: int, model: str) -> Alert:
-    """The alert after a change."""
-    at, finding = change.window.until, change.finding
-    content: dict[str, Any] = {"since": change.window.since, "until": at, "windows": change.windows}
-    if change.alert is None:
-        return Alert(
-            number, model, version, finding.monitor, finding.subject, change.severity, "open", finding.title, at, at,
-            window=change.window.id, content=content,
-        )  # fmt: skip
-    if change.event == "resolved":
-        content["reason"] = change.reason
-        return replace(
-            change.alert, state="resolved", changed=at, resolved=at, resolved_by=alerts.BY_MONITOR, content=content
-        )  # fmt: skip
-    return replace(
-        change.alert, severity=change.severity, title=finding.title, changed=at, window=change.window.id,
-        content=content,
-    )  # fmt: skip
 
 
 def seconds(day: np.datetime64) -> float:

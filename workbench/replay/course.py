@@ -61,8 +61,9 @@ class Scenario:
 
 @dataclass(frozen=True)
 class Made:
-    """A version, by its content, and the number of the last served month that it could learn from."""
+    """A version, its content, and the number of the last served month that it could learn from."""
 
+    version: int
     digest: str
     after: int
 
@@ -100,10 +101,10 @@ def first_champion(place: Place, scenario: Scenario, spec: str, say: Say) -> Jou
 
 def made(journal: Journal) -> dict[int, Made]:
     """Every version of a policy, by number."""
-    found = {journal.first.version: Made(journal.first.digest, -1)}
+    found = {journal.first.version: Made(journal.first.version, journal.first.digest, -1)}
     for number, record in enumerate(journal.records):
         if record.trained is not None:
-            found[record.trained.version] = Made(record.trained.digest, number)
+            found[record.trained.version] = Made(record.trained.version, record.trained.digest, number)
     return found
 
 
@@ -114,9 +115,7 @@ def _month(
     version = before.after if before else journal.first.version
     versions = made(journal)
     serving = versions[version]
-    decision, standing = _decided(
-        place, policy, scenario, outcomes, before, Serving(version, serving.digest), month
-    )
+    decision, standing = _decided(place, policy, scenario, outcomes, before, serving, month)
     did: Did = "kept"
     reason, alert, after = decision.reason, decision.alert, version
     trained: Trained | None = None
@@ -146,16 +145,8 @@ def _month(
     )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Serving:
-    """The version that answers in a month."""
-
-    version: int
-    digest: str
-
-
 def _decided(
-    place: Place, policy: str, scenario: Scenario, outcomes: Outcomes, before: Record | None, serving: Serving, month: Month
+    place: Place, policy: str, scenario: Scenario, outcomes: Outcomes, before: Record | None, serving: Made, month: Month
 ) -> tuple[Decision, yours.Standing | None]:  # fmt: skip
     """What the policy decides at the end of a month; with `yours`, how its triggers stand then."""
     located = place.located(scenario.model, serving.version)

@@ -14,6 +14,9 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export YDATA_PROFILING_NO_ANALYTICS := 1
 export STREAMLIT_BROWSER_GATHER_USAGE_STATS := false
 
+# What the demo tries of hyperparameters. The replay begins with what its run has trained, so both take the same.
+SEARCH := -p n_trials=2
+
 say = @printf '==> %s\n'
 
 .DEFAULT_GOAL := help
@@ -25,11 +28,11 @@ help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
 
 demo: $(READY) ## run the flight-delay pipeline on real data and say what came of it
-	$(say) "running the pipeline notebooks/train.yaml; a second run takes everything from the cache"
-	@$(RUN)/workbench run train
+	$(say) "running the pipeline notebooks/train.yaml with a short search; a second run takes everything from the cache"
+	@$(RUN)/workbench run train $(SEARCH)
 	@$(RUN)/workbench runs show latest
 	$(say) "replaying April to June: each month's end trains on the newest three months, and the gates decide"
-	@$(RUN)/workbench replay train --policy monthly --history 3 --last 6 -p n_trials=2 --short
+	@$(RUN)/workbench replay train --policy monthly --history 3 --last 6 $(SEARCH) --short
 	@echo
 	@echo "Open next:  $$(ls -t reports/train/*/dossier.html | head -1)   the review of the new version"
 	@echo "            .venv/bin/workbench models promote flight-delay 1   make it the champion"
